@@ -1,0 +1,133 @@
+"""moesaic finds, for your data, a sparse mixture of different networks, and the evidence for it.
+
+Names are imported when they are first used, so that `import moesaic` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moesaic import errors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from moesaic.bank import Bank, Observation, Trial
+    from moesaic.config import Recipe, SearchConfig, make_config
+    from moesaic.data import Dataset, load_dataset
+    from moesaic.mixture import Mixture, load_model
+    from moesaic.runs import RunResult, Watcher, open_run
+    from moesaic.spaces import Architecture, SearchSpace
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Architecture",
+    "Bank",
+    "Dataset",
+    "Mixture",
+    "Observation",
+    "Recipe",
+    "SearchConfig",
+    "SearchSpace",
+    "Trial",
+    "errors",
+    "load_dataset",
+    "load_model",
+    "make_config",
+    "open_run",
+    "resume",
+    "search",
+]
+
+_HOMES = {
+    "Architecture": "spaces",
+    "Bank": "bank",
+    "Dataset": "data",
+    "Mixture": "mixture",
+    "Observation": "bank",
+    "Recipe": "config",
+    "SearchConfig": "config",
+    "SearchSpace": "spaces",
+    "Trial": "bank",
+    "load_dataset": "data",
+    "load_model": "mixture",
+    "make_config": "config",
+    "open_run": "runs",
+}
+
+
+def search(
+    config: SearchConfig | None = None,
+    *,
+    out: str | Path | None = None,
+    watcher: Watcher | None = None,
+    **settings: Any,
+) -> RunResult:
+    """Search, train and judge a mixture, and report: `moesaic.search(data="digits", experts=2)`.
+
+    Args:
+        config: the settings; defaults for all of them when not given.
+        out: a new directory for the run; the next free one under `runs` by default.
+        watcher: is told of progress.
+        settings: fields of `SearchConfig`, on top of `config`.
+
+    Raises:
+        InputError: bad data or settings, in one line.
+        RunFailed: the run could not go on.
+        Interrupted: stopped by the person; `resume` continues it.
+    """
+    from moesaic import runs
+    from moesaic.config import make_config, merge_settings
+
+    if config is None or settings:
+        config = make_config(merge_settings(config.to_dict() if config else {}, settings))
+    return _reported(runs.search(config, out=out, watcher=watcher))
+
+
+def resume(path: str | Path, watcher: Watcher | None = None) -> RunResult:
+    """Continue a run that was stopped, and report; what was done is not done again.
+
+    Args:
+        path: the directory of the run.
+        watcher: is told of progress.
+
+    Raises:
+        InputError: there is no run in `path`.
+        RunFailed: the run could not go on.
+        Interrupted: stopped again.
+    """
+    from moesaic import runs
+
+    return _reported(runs.resume(path, watcher=watcher))
+
+
+def _reported(found: RunResult) -> RunResult:
+    """Write the report of a finished run where there is none yet; `runs` is below `report`."""
+    if not (found.folder / "report.html").exists():
+        from moesaic.report import write_report
+
+        try:
+            write_report(found.folder)
+        except KeyboardInterrupt:
+            raise errors.Interrupted(
+                f"interrupted at the report; write it with: moesaic report {found.folder}"
+            ) from None
+    return found
+
+
+if not TYPE_CHECKING:  # a type checker would take any name for known
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first asked for."""
+        from importlib import import_module
+
+        if name not in _HOMES:
+            raise AttributeError(f"module 'moesaic' has no attribute '{name}'")
+        value = getattr(import_module(f"moesaic.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

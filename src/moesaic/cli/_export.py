@@ -1,0 +1,70 @@
+"""`moesaic export`: a copy of the model a run handed over; it converts nothing itself."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from moesaic.cli._faults import in_run
+from moesaic.cli._options import Json, RunPath, option
+from moesaic.cli._output import Answer, answer
+from moesaic.errors import InputError, unknown_name
+
+_FORMATS = ("pt2",)
+
+
+def export(
+    run: RunPath,
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="NAME", help="pt2: a torch.export program that torch alone runs"
+        ),
+    ] = "pt2",
+    out: Annotated[Path | None, option("the file to write", "model.pt2", metavar="FILE")] = None,
+    json: Json = False,
+) -> None:
+    """Write a copy of the model that a finished run handed over."""
+
+    def work() -> Answer:
+        if kind not in _FORMATS:
+            raise unknown_name("format", kind, _FORMATS)
+        with in_run(run):
+            path = _copy_model(run, out or Path("model.pt2"))
+        payload = {"run": str(run), "status": "done", "format": kind, "model": str(path)}
+        return Answer(payload, lambda: str(path))
+
+    answer(json, work)
+
+
+def _copy_model(run: Path, out: Path) -> Path:
+    from moesaic.runs import open_run
+
+    opened = open_run(run)
+    opened.result()
+    source = opened.folder.model / "model.pt2"
+    if not source.is_file():
+        raise InputError(f"{source} is missing: the run's model folder was changed, search again")
+    if out.is_dir():
+        out = out / source.name
+    try:
+        with source.open("rb") as program, out.open("xb") as copy:
+            _copy_or_remove(program, copy, out)
+    except FileExistsError:
+        raise InputError(f"{out} exists: give another file with --out") from None
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        why = f"{error.strerror}; give another file with --out"
+        raise InputError(f"cannot write {out}: {why}") from None
+    return out
+
+
+def _copy_or_remove(program: BinaryIO, copy: BinaryIO, out: Path) -> None:
+    try:
+        shutil.copyfileobj(program, copy)
+        copy.flush()
+    except BaseException:
+        out.unlink(missing_ok=True)  # half a model is none
+        raise

@@ -1,0 +1,86 @@
+"""What runs inside a worker process: its preparation and one job at a time; it decides nothing."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import threading
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+import torch
+
+from moesaic.execution._base import Job, Outcome
+from moesaic.execution._perform import failure, perform
+
+# Set once by `prepare_worker`, which runs before any job of the process.
+_reports: Connection | None = None
+_fault = ""
+
+
+def prepare_worker(
+    reports: Connection, initializer: Callable[..., None] | None, arguments: tuple[Any, ...]
+) -> None:
+    """Make this process a worker: tied to its coordinator, one thread, then `initializer`.
+
+    A fault of the initializer is kept and becomes the outcome of every job sent here.
+
+    Args:
+        reports: where the worker says that it was born and which job it starts.
+        initializer: called once with `arguments`, to load what the jobs share.
+        arguments: the initializer's.
+    """
+    global _reports, _fault
+    _reports = reports
+    reports.send(("born", os.getpid()))
+    threading.Thread(target=_end_with_coordinator, daemon=True).start()
+    torch.set_num_threads(1)
+    if initializer is not None:
+        try:
+            initializer(*arguments)
+        except Exception:  # noqa: BLE001 - recorded as the outcome of the jobs sent here
+            _fault = traceback.format_exc()
+
+
+def perform_packed(number: int, key: str, packed: bytes) -> bytes:
+    """Unpack a job, perform it and pack its outcome, whatever goes wrong on the way.
+
+    Packing here and not in the pool: an exception or a value that cannot be sent must become an
+    outcome, not the death of the worker. The bytes only ever pass through the pool's pipes.
+
+    Args:
+        number: the coordinator's number of this attempt.
+        key: the job's key.
+        packed: the pickled function, arguments and time limit.
+    """
+    if _reports is not None:
+        _reports.send(("started", number))
+    outcome = _fault_outcome(key) if _fault else _unpack_and_perform(key, packed)
+    try:
+        return pickle.dumps(outcome)
+    except Exception as error:  # noqa: BLE001 - any class may refuse to be pickled in its own way
+        text = f"the result cannot be sent back: {type(error).__name__}: {error}".splitlines()[0]
+        return pickle.dumps(failure(key, error, outcome.seconds, text))
+
+
+def _unpack_and_perform(key: str, packed: bytes) -> Outcome:
+    try:
+        function, arguments, timeout = pickle.loads(packed)  # noqa: S301 - our own pipe
+    except Exception as error:  # noqa: BLE001 - an import in the worker can fail in any way
+        return failure(key, error, 0.0, f"the job cannot be unpacked in the worker: {error}")
+    return perform(Job(key, function, arguments, timeout))
+
+
+def _fault_outcome(key: str) -> Outcome:
+    text = f"the worker could not be prepared: {_fault.strip().splitlines()[-1]}"
+    return Outcome(key, "failed", cause="error", message=text, traceback=_fault)
+
+
+def _end_with_coordinator() -> None:
+    coordinator = multiprocessing.parent_process()
+    if coordinator is not None:
+        coordinator.join()
+        os._exit(1)

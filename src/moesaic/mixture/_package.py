@@ -1,0 +1,185 @@
+"""The model a person takes away: raw samples in, logits out, saved so that it can be trusted."""
+
+from __future__ import annotations
+
+import copy
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from moesaic.bank import write_atomic
+from moesaic.data import Normaliser
+from moesaic.errors import InputError, MoesaicError
+from moesaic.mixture._gate import build_gate
+from moesaic.mixture._mixture import Mixture
+from moesaic.spaces import Architecture, build_architecture
+
+_DESCRIPTION = "model.json"
+_WEIGHTS = "model.safetensors"
+EXPORTED = "model.pt2"
+_FORMAT = 1
+# whatever a description or weights that somebody changed can lead to
+_DAMAGE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    SafetensorError,
+    MoesaicError,
+)
+
+
+class Deployed(nn.Module):
+    """A network with its normalisation: raw samples (B, ...) in, logits (B, classes) out.
+
+    Images are uint8 (B, C, H, W), vectors float32 (B, D).
+    """
+
+    def __init__(self, normaliser: Normaliser, network: nn.Module, info: dict[str, Any]) -> None:
+        super().__init__()
+        self.normaliser = normaliser
+        self.network = network
+        self.info = info
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the logits."""
+        return tuple(self.info["classes"])
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(C, H, W) of an image or (D,) of a vector."""
+        return tuple(self.info["input_shape"])
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map raw samples to logits (B, classes)."""
+        logits: Tensor = self.network(self.normaliser(inputs))
+        return logits
+
+    def route(self, inputs: Tensor) -> Tensor:
+        """Return the experts' weights (B, K) on raw samples; (B, 1) of ones without a gate."""
+        if isinstance(self.network, Mixture):
+            return self.network.route(self.normaliser(inputs))
+        return torch.ones(inputs.shape[0], 1)
+
+
+def build_network(
+    experts: Sequence[Architecture],
+    input_shape: tuple[int, ...],
+    classes: int,
+    *,
+    top_k: int = 1,
+) -> nn.Module:
+    """Build an untrained network: a mixture, or a plain network for a single architecture.
+
+    Args:
+        experts: one architecture an expert.
+        input_shape: (C, H, W) or (D,).
+        classes: number of classes.
+        top_k: how many experts run on each sample.
+    """
+    networks = [build_architecture(expert, input_shape, classes) for expert in experts]
+    if len(networks) == 1:
+        return networks[0]
+    return Mixture(networks, build_gate(input_shape, len(networks)), classes, top_k)
+
+
+def save_model(
+    folder: Path,
+    network: nn.Module,
+    normaliser: Normaliser,
+    *,
+    experts: Sequence[Architecture],
+    input_shape: tuple[int, ...],
+    classes: Sequence[str],
+    top_k: int = 1,
+    extra: dict[str, Any] | None = None,
+) -> Deployed:
+    """Write a trained model to `folder`: description, weights, and an exported program.
+
+    `model.pt2` runs with torch alone; `load_model` reads the other two, which are not pickles. The
+    description comes last, so that a folder with one holds a whole model.
+
+    Returns:
+        The model as it was saved, on the CPU, in evaluation mode; it shares `network`.
+
+    Raises:
+        RunFailed: the disk is full.
+    """
+    info = {
+        "format": _FORMAT,
+        "experts": [expert.to_dict() for expert in experts],
+        "input_shape": list(input_shape),
+        "classes": list(classes),
+        "top_k": top_k,
+        **(extra or {}),
+    }
+    model = Deployed(normaliser, network, info).cpu().eval()
+    # the layout decides how sums are rounded: the model handed back and the one read are bit-equal
+    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    weights = save({name: value.contiguous() for name, value in model.state_dict().items()})
+    folder.mkdir(parents=True, exist_ok=True)
+    export_model(model, folder / EXPORTED)
+    write_atomic(folder / _WEIGHTS, lambda file: file.write(weights))
+    text = json.dumps(info, indent=1).encode()
+    write_atomic(folder / _DESCRIPTION, lambda file: file.write(text))
+    return model
+
+
+def export_model(model: Deployed, path: Path) -> None:
+    """Write the model as a torch.export program with a free batch size and sparse dispatch."""
+    shape = model.input_shape
+    dtype = torch.uint8 if len(shape) == 3 else torch.float32
+    # several samples, so that the batch size is not taken for a constant
+    example = torch.zeros((4, *shape), dtype=dtype)
+    # with weights that ask for gradients, torch retraces every branch at every call
+    frozen = copy.deepcopy(model).cpu().eval().requires_grad_(False)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(
+            frozen, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},)
+        )
+        write_atomic(path, lambda file: torch.export.save(program, file))
+
+
+def load_model(folder: str | Path) -> Deployed:
+    """Load a model saved by a run.
+
+    Args:
+        folder: a run directory, or its `model` folder.
+
+    Raises:
+        InputError: there is no model, it is damaged or written by a newer version.
+    """
+    place = Path(folder)
+    if (place / "model" / _DESCRIPTION).exists():
+        place = place / "model"
+    try:
+        info = json.loads((place / _DESCRIPTION).read_text(encoding="utf-8"))
+        if info["format"] != _FORMAT:
+            raise ValueError(f"format {info['format']}, this version reads {_FORMAT}")
+        weights = load_file(place / _WEIGHTS)
+        shape = tuple(int(size) for size in info["input_shape"])
+        experts = [Architecture.from_dict(payload) for payload in info["experts"]]
+        network = build_network(experts, shape, len(info["classes"]), top_k=int(info["top_k"]))
+        mean = weights["normaliser.mean"]
+        model = Deployed(Normaliser(torch.zeros_like(mean), torch.ones_like(mean)), network, info)
+        model.load_state_dict(weights)
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(
+            f"no model in {folder}: give the directory of a finished run (see moesaic status)"
+        ) from None
+    except OSError as error:
+        raise InputError(f"cannot read the model in {place}: {error.strerror or error}") from None
+    except _DAMAGE as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(f"the model in {place} is damaged ({reason}): export it again") from None
+    return model.eval()

@@ -1,0 +1,62 @@
+"""The taught recipe: a gate shown the structure of the data, then hard routing to the end."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from moesaic.config import Recipe, Taught
+from moesaic.mixture._mixture import Mixture, sparse_weights
+from moesaic.training import Objective
+
+
+def taught_objective(
+    mixture: Mixture,
+    targets: NDArray[np.int64],
+    recipe: Recipe,
+    taught: Taught,
+    *,
+    oracle: bool = False,
+) -> Objective:
+    """Return the training objective of a mixture.
+
+    Args:
+        mixture: the module to be trained.
+        targets: int64 (N,), the expert that the structure assigns to every training sample.
+        recipe: gives the number of epochs and the label smoothing.
+        taught: how long the opening is and what the gate's lesson weighs.
+        oracle: route by `targets` and not by the gate after the opening.
+    """
+    opening = taught.opening_epochs(recipe.epochs)
+    lesson = torch.from_numpy(targets)
+    experts = len(mixture.experts)
+
+    def objective(inputs: Tensor, labels: Tensor, index: Tensor, epoch: int) -> Tensor:
+        gate_logits = mixture.gate(inputs)
+        target = lesson[index].to(labels.device)
+        if epoch < opening:
+            weights = gate_logits.softmax(dim=1)
+        elif oracle:
+            weights = nn.functional.one_hot(target, experts).to(gate_logits.dtype)
+        else:
+            weights = sparse_weights(gate_logits, mixture.top_k)
+        logits = mixture.combine(inputs, weights)
+        task = nn.functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        return task + taught.weight * nn.functional.cross_entropy(gate_logits, target)
+
+    return objective
+
+
+def training_passes(recipe: Recipe, taught: Taught, experts: int, top_k: int = 1) -> float:
+    """Return the training cost of a mixture in epochs of one network.
+
+    Args:
+        recipe: gives the number of epochs.
+        taught: gives the length of the opening, in which all experts run.
+        experts: K.
+        top_k: how many experts run on a sample after the opening.
+    """
+    opening = taught.opening_epochs(recipe.epochs)
+    return float(opening * experts + (recipe.epochs - opening) * top_k)

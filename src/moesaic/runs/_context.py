@@ -1,0 +1,129 @@
+"""What a worker keeps between trials: the data, the space and the settings, loaded once."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from moesaic.config import SearchConfig
+from moesaic.data import Dataset, Normaliser, open_dataset
+from moesaic.errors import BuildError, InputError
+from moesaic.runs._folder import RunFolder
+from moesaic.seeds import generator
+from moesaic.spaces import SearchSpace, get_space
+from moesaic.structure import Partition
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything a trial needs that does not change during a run.
+
+    Attributes:
+        folder: the run's directory.
+        config: the run's settings.
+        dataset: training and validation splits; its test split is empty.
+        normaliser: fitted on the training split.
+    """
+
+    folder: RunFolder
+    config: SearchConfig
+    dataset: Dataset
+    normaliser: Normaliser
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.dataset.classes)
+
+    @property
+    def device(self) -> torch.device:
+        """Where networks are trained."""
+        return check_device(self.config.device)
+
+
+def check_device(name: str) -> torch.device:
+    """Return the device of that name; `auto` is CUDA where there is one, else the CPU.
+
+    Raises:
+        InputError: no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"device '{name}' cannot be used here ({reason}): choose auto or cpu"
+        ) from None
+
+
+@lru_cache(maxsize=2)
+def load_context(path: str) -> Context:
+    """Open a run for training; cached, so that a worker shares it between trials."""
+    folder = RunFolder(Path(path))
+    dataset = open_dataset(folder.data)
+    return Context(folder, folder.config(), dataset, Normaliser.fit(dataset.train))
+
+
+def make_space(config: SearchConfig, dataset: Dataset) -> SearchSpace:
+    """Return the search space that the settings name, made sure that it fits the data.
+
+    Raises:
+        InputError: unknown space, or one whose networks cannot take such inputs.
+    """
+    name = config.space
+    if name == "auto":
+        name = "nasbench201" if dataset.is_images else "vector_cells"
+    options: dict[str, Any] = {"cells_per_stage": config.cells_per_stage}
+    if config.widths is not None:
+        options["widths"] = config.widths
+    space = get_space(name, **options)
+    sample = space.sample(generator(config.seed, "space"))
+    try:
+        space.build(sample, dataset.input_shape, len(dataset.classes))
+    except BuildError as error:
+        raise InputError(
+            f"the space {name} does not fit {'images' if dataset.is_images else 'vectors'} of "
+            f"shape {dataset.input_shape}: {error}"
+        ) from None
+    return space
+
+
+def save_partition(folder: RunFolder, partition: Partition) -> None:
+    """Write the partition, so that workers and a resumed run see the same one."""
+    np.savez(
+        folder.structure / "partition.npz",
+        train=partition.train,
+        validation=partition.validation,
+        count=np.int64(partition.count),
+    )
+
+
+@lru_cache(maxsize=2)
+def load_partition(path: str) -> Partition:
+    """Read the partition of the run in `path`."""
+    with np.load(Path(path) / "structure" / "partition.npz", allow_pickle=False) as stored:
+        train: NDArray[np.int64] = stored["train"]
+        validation: NDArray[np.int64] = stored["validation"]
+        return Partition(train, validation, int(stored["count"]))
+
+
+@lru_cache(maxsize=1)
+def load_splits(path: str) -> Dataset:
+    """Open all splits, the test split too: for the final measurement only."""
+    return open_dataset(RunFolder(Path(path)).data, test=True)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions a result depends on."""
+    names = ("moesaic", "torch", "numpy", "scipy", "scikit-learn")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -1,0 +1,70 @@
+"""Fixing what the final stage compares: the experts, the single network, the cost of all."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moesaic.errors import RunFailed
+from moesaic.runs._context import load_context
+from moesaic.runs._session import Session
+from moesaic.runs._specialise import Choice
+from moesaic.runs._variants import Design, gate_macs, matched
+from moesaic.spaces import Architecture, SearchSpace
+from moesaic.structure import Partition
+
+
+def design_final(
+    session: Session, space: SearchSpace, choice: Choice, partition: Partition
+) -> Design:
+    """Fix the inference cost that every variant is matched to: the searched mixture's own.
+
+    Without a price on compute the search does not choose sizes, so the experts too are brought to
+    one size, their usage-weighted mean: then the cost is the same whatever the gate decides.
+
+    Args:
+        session: the run.
+        space: builds and resizes the architectures.
+        choice: the experts and the routing.
+        partition: its shares weigh the experts' costs.
+    """
+    dataset = load_context(str(session.folder.path)).dataset
+    shape, classes = dataset.input_shape, len(dataset.classes)
+    usage = np.zeros(len(choice.experts))
+    np.add.at(usage, np.asarray(choice.routing), partition.shares)
+    costs = np.array([expert.macs for expert in choice.experts], dtype=np.float64)
+    gate = gate_macs(shape, len(choice.experts))
+    target = round(float(usage @ costs)) + gate
+    best = best_single(session, partition.shares)
+    return Design(
+        config=session.config,
+        space=space,
+        input_shape=shape,
+        classes=classes,
+        domains=len(dataset.domain_names or ()),
+        experts=tuple(
+            matched(space, expert, target - gate, shape, classes) for expert in choice.architectures
+        ),
+        routing=choice.routing,
+        target=target,
+        single=matched(space, best, target, shape, classes),
+        copy=matched(space, best, target - gate, shape, classes),
+        recipe=session.config.recipe,
+    )
+
+
+def best_single(session: Session, weight: NDArray[np.float64]) -> Architecture:
+    """Return the architecture of the highest rung with the least loss over all data.
+
+    Args:
+        session: the run.
+        weight: shares (M,) of the clusters.
+    """
+    highest = f"rung-{len(session.config.rungs) - 1}"
+    found = session.bank.observations(stage=highest)
+    if not found:
+        raise RunFailed("no architecture reached the highest rung: see moesaic status")
+    best = min(found, key=lambda o: (float(np.nan_to_num(o.loss, nan=1e3) @ weight), o.trial.key))
+    if best.trial.architecture is None:
+        raise RunFailed("the highest rung holds a trial without an architecture")
+    return best.trial.architecture

@@ -1,0 +1,97 @@
+"""The final stage: how long to train, how many experts, the variants, and the test, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from moesaic.bank import Observation, Trial
+from moesaic.runs._epochs import validation_accuracy
+from moesaic.runs._plan import trial_to_dict
+from moesaic.runs._session import Session
+from moesaic.runs._variants import Design, mixture_trial, variants
+from moesaic.runs._work import run_test
+from moesaic.seeds import derive_seed
+
+Final = dict[str, dict[int, list[Observation]]]
+
+
+def choose_experts(
+    session: Session, designs: dict[int, Design], shares: Sequence[float]
+) -> tuple[int, dict[int, float]]:
+    """Return the number of experts with the best validation accuracy, and what each reached.
+
+    Args:
+        session: the run.
+        designs: one for every K to be tried.
+        shares: of the validation samples in every cluster, (M,).
+    """
+    if len(designs) == 1:
+        return next(iter(designs)), {}
+    seed = derive_seed(session.config.seed, "final", 0)
+    counts = sorted(designs)
+    trials = [
+        replace(
+            mixture_trial(designs[count], designs[count].experts, designs[count].routing, seed),
+            stage="how-many",
+            index=count,
+        )
+        for count in counts
+    ]
+    found = session.perform("how many experts", trials)
+    scores = {
+        count: validation_accuracy(observation, shares)
+        for count, observation in zip(counts, found, strict=True)
+        if observation is not None
+    }
+    best = max(scores, key=lambda count: (scores[count], -count))
+    return best, scores
+
+
+def run_final(session: Session, design: Design) -> Final:
+    """Train every variant for every repeat.
+
+    Returns:
+        name of the variant -> repeat -> its observations (K for the ensemble, else one); repeats
+        in which a variant failed are left out of it.
+    """
+    planned = [variants(design, repeat) for repeat in range(session.config.repeats)]
+    everything = [trial for repeat in planned for members in repeat.values() for trial in members]
+    # the longest first, so that no worker ends alone with them
+    ordered = sorted(everything, key=lambda trial: -int(trial.recipe["epochs"]))
+    session.perform("final trainings", ordered)
+    final: Final = {}
+    for repeat, named in enumerate(planned):
+        for name, members in named.items():
+            done = [trial for trial in members if session.bank.status(trial.key) == "done"]
+            if len(done) == len(members):
+                observations = [session.bank.observation(trial.key) for trial in members]
+                final.setdefault(name, {})[repeat] = observations
+    return final
+
+
+def read_test(session: Session, final: Final) -> dict[str, dict[str, Any]]:
+    """Measure every final trial on the test split, once; a resumed run reads the answers back.
+
+    Returns:
+        trial key -> accuracy, macs and routing on the test split.
+    """
+    known: dict[str, dict[str, Any]] | None = session.bank.meta("test")
+    if known is not None:
+        return known
+    trials: dict[str, Trial] = {
+        observation.trial.key: observation.trial
+        for repeats in final.values()
+        for members in repeats.values()
+        for observation in members
+    }
+    words = [
+        {"path": str(session.folder.path), "payload": trial_to_dict(trial)}
+        for trial in trials.values()
+    ]
+    function: Callable[..., dict[str, Any]] = run_test
+    answers = session.call("final measurement", function, words)
+    found = dict(zip(trials, answers, strict=True))
+    session.bank.set_meta("test", found)
+    return found

@@ -1,0 +1,163 @@
+"""The directory of a run: what lies where, creating and opening it; it runs nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from moesaic.bank import write_atomic
+from moesaic.config import SearchConfig, load_config, make_config
+from moesaic.errors import InputError, RunFailed
+
+CONFIG = "config.yaml"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names the places in a run directory."""
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The settings the run was started with."""
+        return self.path / CONFIG
+
+    @property
+    def data(self) -> Path:
+        """The data as the run saw them, one .npy an array."""
+        return self.path / "data"
+
+    @property
+    def structure(self) -> Path:
+        """Embedding and partition."""
+        return self.path / "structure"
+
+    @property
+    def predictions(self) -> Path:
+        """Stored predictions, one file a trial."""
+        return self.path / "predictions"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Stored weights, one file a trial."""
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """The model that is handed over."""
+        return self.path / "model"
+
+    @property
+    def started_file(self) -> Path:
+        """Written once the data and the bank are in place."""
+        return self.path / "started.json"
+
+    @property
+    def result_file(self) -> Path:
+        """What the run found, as JSON."""
+        return self.path / "result.json"
+
+    @property
+    def report_file(self) -> Path:
+        """What the run found, for a person."""
+        return self.path / "report.html"
+
+    def config(self) -> SearchConfig:
+        """Read the settings back."""
+        return make_config(load_config(self.config_file))
+
+
+def create_folder(path: str | Path, config: SearchConfig) -> RunFolder:
+    """Make a new run directory.
+
+    Raises:
+        InputError: it exists and is not empty, or cannot be written.
+    """
+    folder = RunFolder(Path(path))
+    try:
+        if folder.path.exists():
+            _refuse_existing(folder)
+        for place in (folder.path, folder.structure, folder.predictions, folder.checkpoints):
+            place.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(config.to_dict(), sort_keys=False)
+        folder.config_file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"cannot make the run directory {path}: {os.strerror(error.errno or 0)}; "
+            "give another place with --out"
+        ) from None
+    return folder
+
+
+def _refuse_existing(folder: RunFolder) -> None:
+    if not folder.path.is_dir():
+        raise InputError(f"{folder.path} is a file: give a new directory with --out")
+    if folder.config_file.exists():
+        raise InputError(
+            f"{folder.path} already holds a run: continue it with 'moesaic resume {folder.path}' "
+            "or give a new directory with --out"
+        )
+    if any(folder.path.iterdir()):
+        raise InputError(f"{folder.path} is not empty: give a new directory with --out")
+
+
+def open_folder(path: str | Path) -> RunFolder:
+    """Open an existing run directory.
+
+    Raises:
+        InputError: there is no run.
+    """
+    folder = RunFolder(Path(path))
+    if not folder.config_file.is_file():
+        raise InputError(f"no run in {path}: expected a directory made by 'moesaic search --out'")
+    return folder
+
+
+def new_run_path(parent: Path = Path("runs")) -> Path:
+    """Return the first free numbered directory under `parent`."""
+    number = 1
+    while (parent / f"search-{number:03d}").exists():
+        number += 1
+        if number > 99_999:
+            raise RunFailed(f"{parent} is full: give a directory with --out")
+    return parent / f"search-{number:03d}"
+
+
+def read_result(folder: RunFolder) -> dict[str, Any]:
+    """Return what `result.json` holds.
+
+    Raises:
+        InputError: the run is not finished.
+    """
+    try:
+        text = folder.result_file.read_text("utf-8")
+    except FileNotFoundError:
+        raise InputError(
+            f"the run in {folder.path} is not finished: "
+            f"continue it with moesaic resume {folder.path}"
+        ) from None
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write JSON whole or not at all; numbers that are not finite become null."""
+    text = json.dumps(_finite(value), indent=1, allow_nan=False)
+    write_atomic(path, lambda file: file.write(text.encode()) and None)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _finite(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

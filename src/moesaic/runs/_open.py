@@ -1,0 +1,72 @@
+"""A read-only view of a run, finished or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moesaic.bank import Bank
+from moesaic.config import SearchConfig
+from moesaic.runs._folder import RunFolder, open_folder, read_result
+
+_STATUSES = ("planned", "running", "done", "failed")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk.
+
+    Attributes:
+        folder: its directory.
+        config: its settings.
+    """
+
+    folder: RunFolder
+    config: SearchConfig
+
+    def bank(self) -> Bank:
+        """Open its bank; the caller closes it."""
+        return Bank.open(self.folder.path, self.config.storage)
+
+    def result(self) -> dict[str, Any]:
+        """Return what `result.json` holds.
+
+        Raises:
+            InputError: the run is not finished.
+        """
+        return read_result(self.folder)
+
+    def status(self) -> dict[str, Any]:
+        """Return how far it is: stages in order, counts, failures, seconds spent."""
+        with self.bank() as bank:
+            stages: dict[str, dict[str, int]] = {}
+            for trial in bank.trials():
+                counts = stages.setdefault(trial.stage, dict.fromkeys(_STATUSES, 0))
+                counts[bank.status(trial.key) or "planned"] += 1
+            return {
+                "run": str(self.folder.path),
+                "status": "done" if self.folder.result_file.exists() else "unfinished",
+                "stages": [{"stage": name, **counts} for name, counts in stages.items()],
+                "trials": dict(bank.counts()),
+                "failures": [
+                    {
+                        "stage": failure.trial.stage,
+                        "index": failure.trial.index,
+                        "cause": failure.cause,
+                        "message": failure.message,
+                    }
+                    for failure in bank.failures()
+                ],
+                "seconds": bank.meta("seconds"),
+            }
+
+
+def open_run(path: str | Path) -> Run:
+    """Open the run in a directory for reading.
+
+    Raises:
+        InputError: there is no run.
+    """
+    folder = open_folder(path)
+    return Run(folder, folder.config())

@@ -1,0 +1,178 @@
+"""Putting the evidence of a run together: result.json and the model that is handed over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from safetensors.torch import load_file
+
+from moesaic.bank import Bank, Observation
+from moesaic.data import Dataset
+from moesaic.mixture import build_network, save_model
+from moesaic.runs._context import load_context, load_partition, load_splits
+from moesaic.runs._final import Final
+from moesaic.runs._result import (
+    Scores,
+    describe_variants,
+    routing_report,
+    score,
+    trial_counts,
+    values,
+    verdict,
+)
+from moesaic.runs._session import Session
+from moesaic.runs._specialise import Choice
+from moesaic.runs._variants import Design
+from moesaic.runs._work import trained_experts
+from moesaic.surrogate import get_surrogate
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the stages of a search found.
+
+    Attributes:
+        structure: the partition's quality.
+        generalists: observations of the highest rung.
+        design: of the final stage.
+        choice: the experts and the routing.
+        final: the final trainings.
+        test: their measurement on the test split.
+        tried: validation accuracy by number of experts, where it was chosen.
+    """
+
+    structure: dict[str, Any]
+    generalists: list[Observation]
+    design: Design
+    choice: Choice
+    final: Final
+    test: dict[str, dict[str, Any]]
+    tried: dict[int, float]
+
+
+def assemble(session: Session, evidence: Evidence) -> dict[str, Any]:
+    """Return what the run found and write the model that validation prefers."""
+    bank, path = session.bank, str(session.folder.path)
+    dataset, partition = load_splits(path), load_partition(path)
+    scores = score(session.folder.predictions, evidence.final, dataset)
+    decided = verdict(scores)
+    handed = decided["handed_over"]
+    table = describe_variants(evidence.final, scores, evidence.test, handed)
+    model = _hand_over(session, evidence, handed, scores, dataset)
+    repeats = evidence.final.get(decided["mixture"] or "", {})
+    routed = [evidence.test[members[0].trial.key] for members in repeats.values()]
+    seed = session.config.seed
+    return {
+        "run": path,
+        "status": "done",
+        "verdict": decided,
+        "test_accuracy": table[handed]["test_accuracy"],
+        "macs_active": table[handed]["macs_active"],
+        "model": model,
+        "mixture": table.get("mixture"),
+        "baselines": {name: row for name, row in table.items() if name != "mixture"},
+        "structure": evidence.structure,
+        "routing": routing_report(routed, dataset),
+        "value": values(
+            bank, evidence.generalists, evidence.choice, scores, dataset, partition, seed
+        ),
+        "selection": _describe_choice(evidence.choice, evidence.design),
+        "experts_tried": {str(count): value for count, value in evidence.tried.items()},
+        "surrogate": _surrogate_report(session, evidence.design),
+        "epochs": evidence.design.recipe.epochs,
+        "saturation": bank.meta("saturation"),
+        "target_macs": evidence.design.target,
+        "data": bank.meta("data"),
+        "versions": bank.meta("versions"),
+        "config": session.config.to_dict(),
+        "trials": trial_counts(bank),
+        "cost": _cost(bank),
+    }
+
+
+def _hand_over(
+    session: Session, evidence: Evidence, name: str, scores: Scores, dataset: Dataset
+) -> dict[str, Any]:
+    """Write the preferred variant's best repeat, by validation, to the model folder."""
+    repeats = evidence.final[name]
+    right = scores.validation[name]
+    best = max(right, key=lambda repeat: (float(right[repeat].mean()), -repeat))
+    trial = repeats[best][0].trial
+    experts = trained_experts(trial)
+    top_k = int(trial.payload.get("top_k", 1))
+    network = build_network(experts, dataset.input_shape, len(dataset.classes), top_k=top_k)
+    checkpoint = session.bank.checkpoint(trial.key)
+    if checkpoint is not None:
+        network.load_state_dict(load_file(checkpoint))
+    told = {
+        "variant": name,
+        "repeat": best,
+        "trial": trial.key,
+        "validation_accuracy": float(right[best].mean()),
+        "test_accuracy": float(scores.test[name][best].mean()),
+    }
+    save_model(
+        session.folder.model,
+        network,
+        load_context(str(session.folder.path)).normaliser,
+        experts=experts,
+        input_shape=dataset.input_shape,
+        classes=dataset.classes,
+        top_k=top_k,
+        extra=told,
+    )
+    return told
+
+
+def _describe_choice(choice: Choice, design: Design) -> dict[str, Any]:
+    routing = np.asarray(choice.routing)
+    return {
+        "experts": [
+            {
+                "text": design.space.describe(architecture),
+                "graph": [list(edge) for edge in design.space.graph(architecture)],
+                "key": architecture.key,
+                "widths": list(design.space.widths(architecture)),
+                "macs": observation.macs,
+                "parameters": observation.parameters,
+                "clusters": [int(cluster) for cluster in np.flatnonzero(routing == position)],
+                "specialised": observation.trial.subset is not None,
+            }
+            for position, (architecture, observation) in enumerate(
+                zip(choice.architectures, choice.experts, strict=True)
+            )
+        ],
+        "different": len({architecture.key for architecture in choice.architectures}),
+        "routing": list(choice.routing),
+        "objective": choice.objective,
+        "history": list(choice.history),
+        "proven_optimal": choice.proven,
+        "single": {
+            "text": design.space.describe(design.single),
+            "graph": [list(edge) for edge in design.space.graph(design.single)],
+            "widths": list(design.space.widths(design.single)),
+        },
+    }
+
+
+def _surrogate_report(session: Session, design: Design) -> dict[str, Any] | None:
+    """Judge the surrogate on everything the lowest rung measured; None when that is nothing."""
+    observations = session.bank.observations(stage="rung-0")
+    if len(observations) < 2:
+        return None
+    surrogate = get_surrogate("chosen", design.space, session.config.seed)
+    surrogate.fit(observations)
+    return surrogate.quality.to_dict()
+
+
+def _cost(bank: Bank) -> dict[str, Any]:
+    """Count what was paid: trainings, seconds of training, epochs of one network."""
+    observations = bank.observations()
+    return {
+        "trainings": len(observations),
+        "training_seconds": float(sum(found.seconds for found in observations)),
+        "samples": int(sum(int(found.extra.get("samples", 0)) for found in observations)),
+        "peak_memory": max((found.peak_memory for found in observations), default=0),
+    }

@@ -1,0 +1,88 @@
+"""What a run tells whoever watches it; how it is shown is the watcher's affair."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from moesaic.config import SearchConfig
+
+_LIKELY_EPOCHS = 24
+
+
+@dataclass
+class Watcher:
+    """Does nothing with what it is told; subclass it to show progress."""
+
+    def stage(self, title: str, trials: int) -> None:
+        """A stage of `trials` trials begins."""
+
+    def trial(self, title: str, done: int, trials: int, left: float | None, note: str) -> None:
+        """A trial ended; `left` is the estimate of the seconds the whole run still takes."""
+
+    def say(self, line: str) -> None:
+        """One line a person may want to read."""
+
+
+@dataclass
+class Estimate:
+    """Estimates the time left from the work done so far.
+
+    Attributes:
+        total: work the whole run is expected to be, in epochs of one network.
+        done: work done in this process.
+        already: work an earlier process of the same run had done.
+    """
+
+    total: float = 0.0
+    done: float = 0.0
+    already: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+
+    def finish(self, work: float, paid_now: bool) -> None:
+        """Count finished work."""
+        if paid_now:
+            self.done += work
+        else:
+            self.already += work
+
+    def seconds_left(self) -> float | None:
+        """Return the estimate, or None while there is too little to go by."""
+        if self.done <= 0:
+            return None
+        rate = (time.monotonic() - self.started) / self.done
+        return max(0.0, (self.total - self.done - self.already) * rate)
+
+
+def expected_work(
+    config: SearchConfig, counts: Sequence[int], epochs: int | None, domains: int
+) -> float:
+    """Return the work of a whole search in epochs of one network over the training split.
+
+    Args:
+        config: the settings.
+        counts: the numbers of experts that are tried.
+        epochs: of the final trainings; None while they are not chosen.
+        domains: how many are known; with two or more there is an oracle to train.
+    """
+    rungs = config.rungs
+    work = float(config.trials * rungs[0])
+    for level in range(1, len(rungs)):
+        promoted = max(counts[-1] + 1, config.trials // config.eta**level)
+        work += promoted * (rungs[level] - rungs[level - 1])
+    work += sum((count + 2) * rungs[-1] for count in counts)
+    chosen = epochs or (_LIKELY_EPOCHS if config.epochs == "auto" else int(config.epochs))
+    if config.epochs == "auto":
+        work += 3 * chosen
+    if len(counts) > 1:
+        work += len(counts) * chosen
+    return work + config.repeats * final_passes(config, counts[-1], domains) * chosen
+
+
+def final_passes(config: SearchConfig, experts: int, domains: int) -> int:
+    """Return the work of one repeat of the final stage in full trainings of one network."""
+    alone = 2  # the mixture and the single network
+    if not config.baselines:
+        return alone
+    return alone + experts + 2 + (experts - 1) + (domains > 1)

@@ -1,0 +1,157 @@
+"""One process at work on a run: hands trials to the executor and their results to the bank."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from moesaic.bank import Bank, Observation, Trial
+from moesaic.config import SearchConfig
+from moesaic.errors import DiskFull, InputError, RunFailed
+from moesaic.execution import Executor, Job, Outcome
+from moesaic.runs._folder import RunFolder
+from moesaic.runs._plan import to_observation, trial_to_dict
+from moesaic.runs._progress import Estimate, Watcher
+from moesaic.runs._work import run_trial
+
+
+@dataclass
+class Session:
+    """What every stage of a run works with.
+
+    Attributes:
+        folder: the run's directory.
+        config: its settings.
+        bank: where results go.
+        executor: where work goes.
+        watcher: is told of progress.
+        estimate: of the time left.
+        started: `time.monotonic()` when this process began.
+    """
+
+    folder: RunFolder
+    config: SearchConfig
+    bank: Bank
+    executor: Executor
+    watcher: Watcher
+    estimate: Estimate = field(default_factory=Estimate)
+    started: float = field(default_factory=time.monotonic)
+
+    def perform(self, title: str, trials: Sequence[Trial]) -> list[Observation | None]:
+        """Run the trials that the bank does not hold yet.
+
+        Args:
+            title: what a person is told this stage is.
+            trials: what to run; work that was done before is not done again.
+
+        Returns:
+            One observation a trial, in order; None for a trial that failed.
+
+        Raises:
+            RunFailed: every trial failed.
+        """
+        self.bank.plan(trials)
+        by_key = {trial.key: trial for trial in trials}
+        waiting = {key: trial for key, trial in by_key.items() if self._is_open(key)}
+        for key, trial in by_key.items():
+            if key not in waiting:
+                self.estimate.finish(work_of(trial), paid_now=False)
+        self.watcher.stage(title, len(by_key))
+        for key, trial in waiting.items():
+            self.bank.start(key)
+            self.executor.submit(self._job(key, run_trial, trial))
+        done = len(by_key) - len(waiting)
+        for outcome in self.executor.results():
+            trial = waiting[outcome.key]
+            done += 1
+            if outcome.status == "done" and outcome.value is not None:
+                note = self._record(trial, outcome.value)
+            else:
+                _raise_if_not_the_trials_fault(outcome)
+                cause = outcome.cause or "error"
+                self.bank.fail(trial.key, cause, outcome.message or "", outcome.traceback or "")
+                note = f"failed: {cause}"
+            self.estimate.finish(work_of(trial), paid_now=True)
+            left = self.estimate.seconds_left()
+            self.watcher.trial(title, done, len(by_key), left, note)
+        found = [self._found(trial) for trial in trials]
+        if trials and all(observation is None for observation in found):
+            raise RunFailed(self._why_all_failed(title, trials))
+        return found
+
+    def call(
+        self,
+        title: str,
+        function: Callable[..., Mapping[str, Any]],
+        arguments: list[dict[str, Any]],
+    ) -> list[dict[str, Any]]:
+        """Run other work in the workers; its answers come in the order of `arguments`.
+
+        Raises:
+            RunFailed: one of the calls failed.
+        """
+        self.watcher.stage(title, len(arguments))
+        for index, words in enumerate(arguments):
+            self.executor.submit(Job(f"{title}-{index}", function, words, None))
+        answers: dict[str, dict[str, Any]] = {}
+        for outcome in self.executor.results():
+            if outcome.status != "done" or outcome.value is None:
+                _raise_if_not_the_trials_fault(outcome)
+                raise RunFailed(f"{title} failed ({outcome.cause}): {outcome.message}")
+            answers[outcome.key] = dict(outcome.value)
+            self.watcher.trial(title, len(answers), len(arguments), None, "")
+        return [answers[f"{title}-{index}"] for index in range(len(arguments))]
+
+    def out_of_time(self, share: float = 1.0) -> bool:
+        """Whether this share of the budget is spent; never without a budget."""
+        budget = self.config.budget
+        return budget is not None and time.monotonic() - self.started > share * budget
+
+    def _job(self, key: str, function: Callable[..., Mapping[str, Any]], trial: Trial) -> Job:
+        words = {"path": str(self.folder.path), "payload": trial_to_dict(trial)}
+        return Job(key, function, words, self.config.trial_timeout)
+
+    def _is_open(self, key: str) -> bool:
+        return self.bank.status(key) in ("planned", "running")
+
+    def _record(self, trial: Trial, numbers: Mapping[str, Any]) -> str:
+        observation = to_observation(trial, dict(numbers))
+        self.bank.finish(observation, numbers["predictions"], numbers["checkpoint"])
+        return f"loss {mean_loss(observation):.3f}"
+
+    def _found(self, trial: Trial) -> Observation | None:
+        done = self.bank.status(trial.key) == "done"
+        return self.bank.observation(trial.key) if done else None
+
+    def _why_all_failed(self, title: str, trials: Sequence[Trial]) -> str:
+        keys = {trial.key for trial in trials}
+        failure = next(f for f in self.bank.failures() if f.trial.key in keys)
+        return (
+            f"all {len(trials)} trials of '{title}' failed; the first by {failure.cause}: "
+            f"{failure.message} (moesaic status lists them)"
+        )
+
+
+def _raise_if_not_the_trials_fault(outcome: Outcome) -> None:
+    """Stop the run for what the next trial would meet too; the trial can be run again later."""
+    name, _, line = (outcome.message or "").partition(": ")
+    for kind in (DiskFull, InputError):
+        if name == kind.__name__:
+            raise kind(line)
+
+
+def work_of(trial: Trial) -> float:
+    """Return the work of a trial in epochs of one network over the whole training split."""
+    epochs = float(trial.recipe.get("epochs", 1))
+    if trial.subset is not None:
+        return epochs * sum(trial.subset) / max(1, len(trial.subset))
+    return epochs
+
+
+def mean_loss(observation: Observation) -> float:
+    """Return the mean of the cluster losses that were measured, in nats."""
+    return float(np.nanmean(observation.loss))

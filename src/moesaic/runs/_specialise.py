@@ -1,0 +1,165 @@
+"""The third stage of a search: choose K experts and the routing, specialise, choose again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moesaic.bank import Observation, Trial
+from moesaic.runs._session import Session
+from moesaic.runs._structure import group_clusters
+from moesaic.seeds import derive_seed
+from moesaic.selection import Limits, Selection, select
+from moesaic.spaces import Architecture
+
+_CANDIDATES = 2
+STEP = _CANDIDATES + 1
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The experts of a mixture and which cluster each one serves.
+
+    Attributes:
+        experts: K observations.
+        routing: the expert of every cluster, (M,).
+        objective: mean validation loss of the routed samples, in nats.
+        proven: whether the selection was solved to optimality.
+        history: the objective after every round.
+    """
+
+    experts: tuple[Observation, ...]
+    routing: tuple[int, ...]
+    objective: float
+    proven: bool
+    history: tuple[float, ...]
+
+    @property
+    def architectures(self) -> list[Architecture]:
+        """The experts' architectures, (K,)."""
+        return [
+            expert.trial.architecture
+            for expert in self.experts
+            if expert.trial.architecture is not None
+        ]
+
+
+def specialise(
+    session: Session,
+    generalists: Sequence[Observation],
+    weight: NDArray[np.float64],
+    experts: int,
+) -> Choice:
+    """Choose experts, train them on their clusters, choose again until nothing improves.
+
+    The bank only grows and the incumbent stays in it, so the objective never gets worse.
+
+    Args:
+        session: the run.
+        generalists: observations of the highest rung.
+        weight: shares (M,) of the clusters.
+        experts: K.
+    """
+    config = session.config
+    bank = list(generalists)
+    groups = group_clusters(str(session.folder.path), experts)
+    parents = best_of_groups(bank, weight, groups, experts, _CANDIDATES)
+    history: list[float] = []
+    choice: Selection | None = None
+    for number in range(config.rounds):
+        trials = _round(session, parents, groups, number)
+        found = session.perform(f"specialise {experts} experts, round {number + 1}", trials)
+        # a control says what specialisation is worth; it knows no routing, so it is no candidate
+        bank += [o for o in found if o is not None and o.trial.subset is not None]
+        choice = choose(bank, weight, experts)
+        history.append(choice.objective)
+        routed = np.asarray(choice.routing).argmax(axis=1).astype(np.int64)
+        settled = np.array_equal(routed, groups)
+        if settled or session.out_of_time(0.5):
+            break
+        groups = routed
+        parents = [[bank[position]] for position in choice.chosen]
+    if choice is None:
+        choice = choose(bank, weight, experts)
+        history.append(choice.objective)
+    return Choice(
+        experts=tuple(bank[position] for position in choice.chosen),
+        routing=tuple(int(expert) for expert in np.asarray(choice.routing).argmax(axis=1)),
+        objective=choice.objective,
+        proven=choice.proven_optimal,
+        history=tuple(history),
+    )
+
+
+def choose(bank: Sequence[Observation], weight: NDArray[np.float64], experts: int) -> Selection:
+    """Solve the weighted k-median problem on the bank, every expert serving some cluster."""
+    loss = np.stack([observation.loss for observation in bank])
+    limits = Limits(min_share=float(min(weight[weight > 0]))) if experts > 1 else None
+    return select(loss, weight, experts, limits)
+
+
+def best_of_groups(
+    bank: Sequence[Observation],
+    weight: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    experts: int,
+    count: int,
+) -> list[list[Observation]]:
+    """Return, for each group of clusters, the generalists with the least loss on it, best first.
+
+    Args:
+        bank: the generalists.
+        weight: shares (M,) of the clusters.
+        groups: the group of every cluster, (M,).
+        experts: K, the number of groups.
+        count: how many for each group, fewer where the bank holds fewer.
+    """
+    loss = np.nan_to_num(np.stack([observation.loss for observation in bank]), nan=1e3)
+    best = []
+    for group in range(experts):
+        mask = groups == group
+        order = np.argsort(loss[:, mask] @ weight[mask], kind="stable")
+        best.append([bank[int(position)] for position in order[:count]])
+    return best
+
+
+def _round(
+    session: Session,
+    parents: Sequence[Sequence[Observation]],
+    groups: NDArray[np.int64],
+    number: int,
+) -> list[Trial]:
+    """Plan one round: the candidates of each group continued on its clusters.
+
+    In the first round the best candidate of a group is also continued on everything: the control
+    of the value of specialisation. A group's trials take the places `STEP * group` and on, the
+    control comes last.
+    """
+    config = session.config
+    recipe = config.recipe.for_epochs(config.rungs[-1]).to_dict()
+    stage = f"specialise-{len(parents)}-{number}"
+    trials = []
+    for group, candidates in enumerate(parents):
+        subset = tuple(bool(value) for value in groups == group)
+        wanted: list[tuple[int, Observation, tuple[bool, ...] | None]] = [
+            (rank, candidate, subset) for rank, candidate in enumerate(candidates)
+        ]
+        if number == 0:
+            wanted.append((STEP - 1, candidates[0], None))
+        trials += [
+            Trial(
+                kind="expert",
+                stage=stage,
+                index=STEP * group + place,
+                seed=derive_seed(config.seed, stage, group),
+                architecture=parent.trial.architecture,
+                subset=clusters,
+                recipe=recipe,
+                parent=parent.trial.key,
+            )
+            for place, parent, clusters in wanted
+        ]
+    return trials

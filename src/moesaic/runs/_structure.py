@@ -1,0 +1,178 @@
+"""The first stage of a search: embed the data, cluster, merge what a gate cannot tell apart."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import AgglomerativeClustering
+from sklearn.manifold import TSNE
+
+from moesaic.config import SearchConfig
+from moesaic.errors import InputError
+from moesaic.mixture import build_gate
+from moesaic.runs._context import Context, load_context, load_partition, save_partition
+from moesaic.runs._session import Session
+from moesaic.seeds import derive_seed
+from moesaic.structure import (
+    Partition,
+    assess,
+    cluster,
+    embed_pixels,
+    embed_trained,
+    merge_indistinct,
+    probe_routing,
+    train_embedder,
+    whiten,
+)
+
+_MAP_SAMPLES = 1000
+_MOST_CLUSTERS = 8
+
+
+def find_structure(session: Session) -> dict[str, Any]:
+    """Find the partition of the run's data, once; later calls and resumed runs read it back.
+
+    Returns:
+        The partition's quality, JSON-able, with `clusters`, `shares` and `merged`.
+    """
+    known: dict[str, Any] | None = session.bank.meta("structure")
+    if known is None:
+        words = [{"path": str(session.folder.path)}]
+        known = session.call("structure", run_structure, words)[0]
+        session.bank.set_meta("structure", known)
+    return known
+
+
+def run_structure(path: str) -> dict[str, Any]:
+    """Embed, cluster and judge; writes `structure/` and returns the partition's quality."""
+    context = load_context(path)
+    config = context.config
+    seed = derive_seed(config.seed, "structure")
+    least = 2 if config.experts == "auto" else int(config.experts)
+    train, validation = _embedding(context, seed)
+    if config.embedder == "given":
+        partition = _given(context)
+    else:
+        partition = cluster(
+            train,
+            validation,
+            count=least if config.strategy == "decomposed" else config.clusters,
+            method=config.clusterer,
+            seed=seed,
+            most=max(_MOST_CLUSTERS, least),
+        )
+    if partition.count < least and config.embedder != "given":
+        partition = cluster(train, validation, count=least, method="kmeans", seed=seed)
+    probe = partial(
+        probe_routing,
+        train=context.dataset.train,
+        validation=context.dataset.validation,
+        normaliser=context.normaliser,
+        probe=partial(build_gate, context.dataset.input_shape),
+        recipe=config.recipe.for_epochs(_probe_epochs(config)),
+        seed=derive_seed(config.seed, "probe"),
+    )
+    found = partition.count
+    routing = probe(partition)
+    if config.clusters is None and config.embedder != "given":
+        merged = merge_indistinct(partition, routing)
+        if merged.count != found and merged.count >= least:
+            partition, routing = merged, probe(merged)
+    if partition.count < least:
+        raise InputError(
+            f"the data gave {partition.count} clusters for {least} experts: lower --experts, or "
+            "choose another --embedder"
+        )
+    quality = assess(
+        partition,
+        train,
+        context.dataset.validation,
+        method="kmeans" if config.clusterer == "hdbscan" else config.clusterer,
+        routability=routing.accuracy,
+        seed=seed,
+    )
+    save_partition(context.folder, partition)
+    load_partition.cache_clear()
+    np.save(context.folder.structure / "centres.npy", _centres(train, partition))
+    _save_map(context, validation, partition, seed)
+    return {
+        **quality.to_dict(),
+        "clusters": partition.count,
+        "clusters_before_merging": found,
+        "shares": [float(share) for share in partition.shares],
+        "confusion": routing.confusion.tolist(),
+    }
+
+
+def group_clusters(path: str, groups: int) -> NDArray[np.int64]:
+    """Return the group (M,) of every cluster when M clusters are joined into `groups` by Ward.
+
+    Groups are numbered by their first cluster, so that the answer does not depend on ties.
+    """
+    centres = np.load(Path(path) / "structure" / "centres.npy", allow_pickle=False)
+    if groups >= len(centres):
+        return np.arange(len(centres), dtype=np.int64)
+    labels = AgglomerativeClustering(groups, linkage="ward").fit_predict(centres)
+    order = {label: rank for rank, label in enumerate(dict.fromkeys(labels.tolist()))}
+    return np.array([order[label] for label in labels.tolist()], dtype=np.int64)
+
+
+def _probe_epochs(config: SearchConfig) -> int:
+    return max(config.rungs[-1], 6)
+
+
+def _embedding(context: Context, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    dataset, config = context.dataset, context.config
+    if config.embedder == "trained":
+        recipe = config.recipe.for_epochs(_probe_epochs(config))
+        network = train_embedder(dataset.train, context.normaliser, context.classes, recipe, seed)
+        pair = (
+            embed_trained(network, dataset.train, context.normaliser),
+            embed_trained(network, dataset.validation, context.normaliser),
+        )
+        return whiten(*pair)
+    train, validation = embed_pixels(dataset.train, dataset.validation, seed)
+    return train.astype(np.float64), validation.astype(np.float64)
+
+
+def _given(context: Context) -> Partition:
+    train, validation = context.dataset.train.domains, context.dataset.validation.domains
+    if train is None or validation is None:
+        raise InputError(
+            "the data carry no domain column for --embedder given: "
+            "join sources with + or choose --embedder trained"
+        )
+    names, first = np.unique(train.numpy(), return_inverse=True)
+    second = np.searchsorted(names, validation.numpy()).clip(0, len(names) - 1)
+    return Partition(first.astype(np.int64), second.astype(np.int64), len(names))
+
+
+def _centres(points: NDArray[np.float64], partition: Partition) -> NDArray[np.float64]:
+    return np.stack(
+        [points[partition.train == name].mean(axis=0) for name in range(partition.count)]
+    )
+
+
+def _save_map(
+    context: Context, points: NDArray[np.float64], partition: Partition, seed: int
+) -> None:
+    """Lay a sample of the validation split out in the plane, for the report."""
+    rng = np.random.default_rng(derive_seed(seed, "map"))
+    chosen = np.sort(rng.permutation(len(points))[:_MAP_SAMPLES])
+    if len(chosen) < 10:
+        flat = points[chosen][:, :2] if points.shape[1] > 1 else np.repeat(points[chosen], 2, 1)
+    else:
+        perplexity = min(30.0, (len(chosen) - 1) / 3)
+        flat = TSNE(
+            2, init="pca", perplexity=perplexity, random_state=seed % 2**32, max_iter=500
+        ).fit_transform(points[chosen])
+    np.savez(
+        context.folder.structure / "map.npz",
+        samples=chosen,
+        points=flat.astype(np.float32),
+        clusters=partition.validation[chosen],
+    )

@@ -1,0 +1,183 @@
+"""What a worker does: train one expert or one mixture, measure it, store its files."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from moesaic.bank import Trial, save_checkpoint, save_predictions
+from moesaic.config import Recipe, Taught
+from moesaic.data import Split
+from moesaic.errors import BuildError
+from moesaic.execution import peak_memory
+from moesaic.mixture import Mixture, build_network, taught_objective, training_passes
+from moesaic.runs._context import Context, load_context, load_partition, load_splits
+from moesaic.runs._plan import trial_from_dict
+from moesaic.runs._routing import route_split, routing_targets
+from moesaic.spaces import Architecture
+from moesaic.training import (
+    Measurement,
+    TrainingLog,
+    count_macs,
+    count_parameters,
+    cross_entropy_objective,
+    fit,
+    measure,
+    measure_logits,
+    predict_logits,
+)
+
+
+def run_trial(path: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Run one trial of the run in `path` and return what it measured, JSON-able.
+
+    Its predictions and weights are in place when it returns.
+    """
+    trial = trial_from_dict(payload)
+    context = load_context(path)
+    torch.manual_seed(trial.seed)
+    started = time.monotonic()
+    with peak_memory() as memory:
+        network = _build(context, trial)
+        if isinstance(network, Mixture):
+            found, numbers = _train_mixture(context, trial, network)
+        else:
+            found, numbers = _train_expert(context, trial, network)
+    key, folder = trial.key, context.folder.path
+    return {
+        **numbers,
+        "loss": found.loss.tolist(),
+        "accuracy": found.accuracy.tolist(),
+        "parameters": count_parameters(network),
+        "seconds": time.monotonic() - started,
+        "peak_memory": memory.bytes,
+        "predictions": save_predictions(folder, key, found.predictions),
+        "checkpoint": save_checkpoint(folder, key, network.state_dict()),
+    }
+
+
+def trained_experts(trial: Trial) -> list[Architecture]:
+    """Return the architectures in a trial, one for an expert, K for a mixture."""
+    if trial.kind == "mixture":
+        return [Architecture.from_dict(expert) for expert in trial.payload["experts"]]
+    if trial.architecture is None:
+        raise BuildError("an expert trial needs an architecture")
+    return [trial.architecture]
+
+
+def _build(context: Context, trial: Trial) -> nn.Module:
+    network = build_network(
+        trained_experts(trial),
+        context.dataset.input_shape,
+        context.classes,
+        top_k=int(trial.payload.get("top_k", 1)),
+    ).to(context.device)
+    if context.dataset.is_images:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+def _load(context: Context, network: nn.Module, key: str) -> None:
+    network.load_state_dict(load_file(context.folder.checkpoints / f"{key}.safetensors"))
+
+
+def _train_expert(
+    context: Context, trial: Trial, network: nn.Module
+) -> tuple[Measurement, dict[str, Any]]:
+    if trial.parent is not None:
+        _load(context, network, trial.parent)
+    recipe = Recipe(**trial.recipe)
+    log = fit(
+        network,
+        cross_entropy_objective(network, recipe),
+        _subset(context, trial),
+        context.normaliser,
+        recipe,
+        seed=trial.seed,
+    )
+    partition = load_partition(str(context.folder.path))
+    found = measure(
+        network,
+        context.dataset.validation,
+        context.normaliser,
+        partition.validation,
+        partition.count,
+    )
+    macs = count_macs(network, context.dataset.input_shape)
+    return found, {"macs": macs, "extra": _training(log, float(recipe.epochs))}
+
+
+def _train_mixture(
+    context: Context, trial: Trial, network: Mixture
+) -> tuple[Measurement, dict[str, Any]]:
+    recipe, taught = Recipe(**trial.recipe), Taught(**trial.payload["taught"])
+    routing, dataset = trial.payload["routing"], context.dataset
+    oracle = routing == "domains"
+    targets = routing_targets(context, routing, dataset.train)
+    log = fit(
+        network,
+        taught_objective(network, targets, recipe, taught, oracle=oracle),
+        dataset.train,
+        context.normaliser,
+        recipe,
+        seed=trial.seed,
+    )
+    wanted = routing_targets(context, routing, dataset.validation)
+    routed = route_split(context, network, dataset.validation, wanted if oracle else None)
+    partition = load_partition(str(context.folder.path))
+    found = measure_logits(
+        routed.logits, dataset.validation.labels, partition.validation, partition.count
+    )
+    passes = training_passes(recipe, taught, len(network.experts), network.top_k)
+    extra = _training(log, passes) | routed.to_dict()
+    extra["gate_right"] = float((routed.chosen == wanted).mean())
+    return found, {"macs": routed.macs, "extra": extra}
+
+
+def _subset(context: Context, trial: Trial) -> Split:
+    if trial.subset is None:
+        return context.dataset.train
+    clusters = load_partition(str(context.folder.path)).train
+    wanted = np.asarray(trial.subset, dtype=bool)[clusters]
+    return context.dataset.train.take(torch.from_numpy(np.flatnonzero(wanted)))
+
+
+def _training(log: TrainingLog, passes: float) -> dict[str, Any]:
+    return {"curve": list(log.losses), "samples": log.samples, "passes": passes}
+
+
+def run_test(path: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Measure a finished final trial on the test split; the only reader of that split.
+
+    Returns:
+        Accuracy, cost and routing on the test split; the predictions and the chosen experts are
+        stored beside the trial's other files.
+    """
+    trial = trial_from_dict(payload)
+    context = load_context(path)
+    test = load_splits(path).test
+    network = _build(context, trial)
+    _load(context, network, trial.key)
+    network.eval()
+    if isinstance(network, Mixture):
+        oracle = trial.payload["routing"] == "domains"
+        given = routing_targets(context, "domains", test) if oracle else None
+        routed = route_split(context, network, test, given)
+        logits, chosen = routed.logits, routed.chosen
+        answer = {"macs": routed.macs, **routed.to_dict()}
+    else:
+        logits = predict_logits(network, test.inputs, context.normaliser)
+        chosen = np.zeros(len(test), np.int64)
+        right = (logits.argmax(dim=1) == test.labels).float()
+        macs = count_macs(network, context.dataset.input_shape)
+        answer = {"macs": macs, "accuracy": float(right.mean())}
+    everything = np.zeros(len(test), np.int64)
+    found = measure_logits(logits, test.labels, everything, 1)
+    save_predictions(Path(path), f"{trial.key}-test", found.predictions)
+    return {**answer, "experts_used": chosen.tolist()}

@@ -1,0 +1,18 @@
+"""Strategies: which experts to train next, by ask and tell."""
+
+from moesaic.strategies._base import Proposal, Strategy
+from moesaic.strategies._guided import DecomposedStrategy, GuidedStrategy, JointStrategy
+from moesaic.strategies._registry import get_strategy, strategy_names
+from moesaic.strategies._simple import EvolutionStrategy, RandomStrategy
+
+__all__ = [
+    "DecomposedStrategy",
+    "EvolutionStrategy",
+    "GuidedStrategy",
+    "JointStrategy",
+    "Proposal",
+    "RandomStrategy",
+    "Strategy",
+    "get_strategy",
+    "strategy_names",
+]

@@ -1,0 +1,101 @@
+"""Observations as a design matrix and log-loss targets; it fits nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moesaic.bank import Observation
+from moesaic.errors import InputError
+from moesaic.spaces import Architecture, SearchSpace
+from moesaic.surrogate._base import Floats, Subset
+
+# Below this a loss is as good as zero: its logarithm would only tell noise apart.
+LEAST_LOSS = 1e-3
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a model is fitted on, in the order of the trials' keys.
+
+    Attributes:
+        inputs: (n, F) features, followed by M subset flags when they vary.
+        target: (n, M) log of the loss, NaN where not measured.
+        group: (n,) equal for equal architectures, which must not be split between folds.
+        uses_subset: whether the inputs hold subset flags.
+    """
+
+    inputs: Floats
+    target: Floats
+    group: NDArray[np.int64]
+    uses_subset: bool
+
+    @property
+    def groups(self) -> int:
+        """Number of distinct architectures."""
+        return len(np.unique(self.group))
+
+
+class Encoder:
+    """Turns architectures into inputs and remembers their features."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._space = space
+        self._known: dict[str, Floats] = {}
+
+    def features(self, architectures: Sequence[Architecture]) -> Floats:
+        """Return (n, F)."""
+        for architecture in architectures:
+            if architecture.key not in self._known:
+                vector = np.asarray(self._space.features(architecture), dtype=np.float64)
+                self._known[architecture.key] = vector
+        return np.stack([self._known[architecture.key] for architecture in architectures])
+
+    def table(self, observations: Sequence[Observation]) -> Table:
+        """Encode the expert observations.
+
+        Raises:
+            InputError: no expert among them, or loss vectors of different lengths.
+        """
+        experts = sorted(
+            (one for one in observations if one.trial.architecture is not None),
+            key=lambda one: one.trial.key,
+        )
+        if not experts:
+            raise InputError("a surrogate needs observations of experts, got none")
+        lengths = {len(one.loss) for one in experts}
+        if len(lengths) > 1:
+            raise InputError(f"loss vectors have lengths {sorted(lengths)}: give one length M")
+        clusters = lengths.pop()
+        architectures = [
+            one.trial.architecture for one in experts if one.trial.architecture is not None
+        ]
+        subsets = [one.trial.subset for one in experts]
+        flags = subset_flags(subsets, len(experts), clusters)
+        varies = bool(np.any(flags != flags[0]))
+        inputs = self.features(architectures)
+        loss = np.stack([np.asarray(one.loss, dtype=np.float64) for one in experts])
+        loss = np.where(np.isfinite(loss), np.maximum(loss, LEAST_LOSS), np.nan)
+        keys = [architecture.key for architecture in architectures]
+        _, group = np.unique(keys, return_inverse=True)
+        if varies:
+            inputs = np.hstack([inputs, flags])
+        return Table(inputs, np.log(loss), np.asarray(group, dtype=np.int64), varies)
+
+
+def subset_flags(subsets: Sequence[Subset] | None, count: int, clusters: int) -> Floats:
+    """Return (n, M) ones and zeros; None means all clusters.
+
+    Raises:
+        InputError: another number of subsets, or one of another length.
+    """
+    if subsets is None:
+        return np.ones((count, clusters))
+    if len(subsets) != count or any(one is not None and len(one) != clusters for one in subsets):
+        raise InputError(f"give {count} subsets of {clusters} booleans each (or None)")
+    return np.stack(
+        [np.ones(clusters) if one is None else np.asarray(one, dtype=float) for one in subsets]
+    )

@@ -1,0 +1,29 @@
+"""Training: the recipe, the loop, measurement per cluster, cost."""
+
+from moesaic.config import Recipe
+from moesaic.training._cost import count_macs, count_parameters
+from moesaic.training._loop import Objective, TrainingLog, cross_entropy_objective, fit
+from moesaic.training._measure import (
+    Measurement,
+    by_cluster,
+    measure,
+    measure_logits,
+    predict_logits,
+    sample_losses,
+)
+
+__all__ = [
+    "Measurement",
+    "Objective",
+    "Recipe",
+    "TrainingLog",
+    "by_cluster",
+    "count_macs",
+    "count_parameters",
+    "cross_entropy_objective",
+    "fit",
+    "measure",
+    "measure_logits",
+    "predict_logits",
+    "sample_losses",
+]

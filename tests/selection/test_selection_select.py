@@ -30,7 +30,9 @@ def brute(loss, weight, experts, limits, macs, parameters, price=0.0):
             values = loss[serving, clusters]
             if not np.isfinite(values).all():
                 continue
-            if limits.max_macs is not None and share @ macs[serving] > limits.max_macs * (1 + SLACK):
+            if limits.max_macs is not None and share @ macs[serving] > limits.max_macs * (
+                1 + SLACK
+            ):
                 continue
             if min(share[serving == k].sum() for k in chosen) < limits.min_share - SLACK:
                 continue

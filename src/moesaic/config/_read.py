@@ -1,0 +1,81 @@
+"""Settings as words: YAML files, `name=value` and durations; it knows no field of a run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from moesaic.errors import InputError
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds in a duration such as 90, 45s, 5m or 2h.
+
+    Raises:
+        ValueError: the text is not a duration.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration: write seconds, or a number with s, m or h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def load_config(path: Path) -> dict[str, Any]:
+    """Read the settings in a YAML file.
+
+    Raises:
+        InputError: no such file, or not a mapping of names to values.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"no configuration file {path}: check the path after --config") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"cannot read the configuration {path}: {reason}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise InputError(f"{path} holds {type(values).__name__}, expected lines of 'name: value'")
+    return values
+
+
+def parse_assignments(assignments: list[str]) -> dict[str, Any]:
+    """Turn words such as `recipe.lr=0.01` into nested settings.
+
+    Raises:
+        InputError: a word without `=`.
+    """
+    import yaml
+
+    values: dict[str, Any] = {}
+    for word in assignments:
+        name, equals, text = word.partition("=")
+        if not equals or not name:
+            raise InputError(f"--set takes name=value, given {word!r}: for example recipe.lr=0.01")
+        target = values
+        *parents, leaf = name.strip().split(".")
+        for parent in parents:
+            target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                raise InputError(f"--set gives both {parent} and {name}: keep one of them")
+        try:
+            target[leaf] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            target[leaf] = text
+    return values
+
+
+def merge_settings(*layers: dict[str, Any]) -> dict[str, Any]:
+    """Return nested settings in which later layers win."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            if isinstance(value, dict) and isinstance(merged.get(name), dict):
+                merged[name] = merge_settings(merged[name], value)
+            else:
+                merged[name] = value
+    return merged

@@ -1,0 +1,37 @@
+"""What every run has, search or campaign: data, structure, machine, seed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from moesaic.config._read import parse_duration
+from moesaic.config._recipe import Settings
+
+
+class RunConfig(Settings):
+    """The settings that a search and a campaign share."""
+
+    data: str = Field("mosaic", description="what to learn from: names and paths, joined by +")
+    image_size: int | None = Field(None, ge=4, le=512, description="side images are brought to")
+    embedder: Literal["trained", "pixels", "given"] = Field(
+        "trained", description="where clusters are looked for"
+    )
+    clusterer: Literal["kmeans", "gaussian", "hdbscan"] = Field(
+        "kmeans", description="how clusters are found"
+    )
+    clusters: int | None = Field(None, ge=1, description="M, the clusters; chosen when not given")
+    baselines: bool = Field(True, description="train the baselines beside the mixture")
+    budget: float | None = Field(None, gt=0, description="seconds the run should take")
+    trial_timeout: float | None = Field(None, gt=0, description="seconds one trial may take")
+    seed: int = Field(0, ge=0, description="the run's seed")
+    workers: int = Field(2, ge=1, description="worker processes")
+    device: str = Field("auto", description="cpu, cuda, or auto")
+    executor: str = Field("process", description="process or inprocess")
+    storage: str | None = Field(None, description="database URL; SQLite in the run by default")
+
+    @field_validator("budget", "trial_timeout", mode="before")
+    @classmethod
+    def _duration(cls, value: object) -> object:
+        return parse_duration(value) if isinstance(value, str) else value

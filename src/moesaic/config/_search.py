@@ -1,0 +1,69 @@
+"""The settings of a search: every name here is a word on the command line and in a file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from moesaic.config._recipe import Recipe, Taught
+from moesaic.config._run import RunConfig
+
+
+class SearchConfig(RunConfig):
+    """Everything that defines a search; the same values give the same result."""
+
+    space: str = Field("auto", description="search space; auto: nasbench201 or vector_cells")
+    widths: tuple[int, ...] | None = Field(
+        None, description="channels of every stage; the space's own when not given"
+    )
+    cells_per_stage: int = Field(1, ge=1, le=20, description="cells in every stage")
+    experts: int | Literal["auto"] = Field(2, description="K, the experts, or auto")
+    strategy: str = Field("joint", description="decomposed, joint, evolution or random")
+    trials: int = Field(24, ge=2, description="architectures trained at the lowest rung")
+    rungs: tuple[int, ...] = Field((3, 9), description="epochs of the rungs of successive halving")
+    eta: int = Field(3, ge=2, description="one in eta is promoted from rung to rung")
+    rounds: int = Field(2, ge=0, description="most rounds of specialisation")
+    epochs: int | Literal["auto"] = Field(
+        "auto", description="epochs of the final trainings; auto: until validation saturates"
+    )
+    most_epochs: int = Field(48, ge=1, description="most epochs that auto may choose")
+    repeats: int = Field(1, ge=1, description="seeds of the final stage")
+    top_k: int = Field(1, ge=1, description="experts that run on each sample")
+    recipe: Recipe = Recipe()
+    taught: Taught = Taught()
+
+    @field_validator("experts", "epochs", mode="before")
+    @classmethod
+    def _number_or_auto(cls, value: object) -> object:
+        if isinstance(value, str) and value.isdigit():
+            return int(value)
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SearchConfig:
+        if isinstance(self.experts, int):
+            if not 2 <= self.experts <= 64:
+                raise ValueError(
+                    f"experts is {self.experts}, expected 2 to 64 or auto: "
+                    "a mixture needs two, and the best single network is always trained beside it"
+                )
+            if self.clusters is not None and self.experts > self.clusters:
+                raise ValueError(
+                    f"experts is {self.experts} but clusters is {self.clusters}: "
+                    "an expert needs a cluster of its own, lower experts or raise clusters"
+                )
+            if self.top_k > self.experts:
+                raise ValueError(f"top_k is {self.top_k}, expected at most {self.experts}, experts")
+        elif self.strategy == "decomposed":
+            raise ValueError(
+                "experts is auto, but the strategy decomposed gives every cluster its own expert: "
+                "give a number of experts, or the strategy joint"
+            )
+        if isinstance(self.epochs, int) and self.epochs < 1:
+            raise ValueError(f"epochs is {self.epochs}, expected 1 or more, or auto")
+        if self.widths is not None and (not self.widths or min(self.widths) < 1):
+            raise ValueError(f"widths is {self.widths}, expected channels of 1 or more")
+        if not self.rungs or list(self.rungs) != sorted(set(self.rungs)) or self.rungs[0] < 1:
+            raise ValueError(f"rungs is {self.rungs}, expected rising numbers of epochs")
+        return self

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from moesaic.bank import Bank, Observation, Trial
-    from moesaic.config import Recipe, SearchConfig, make_config
+    from moesaic.config import (
+        CampaignConfig,
+        Recipe,
+        SearchConfig,
+        make_campaign_config,
+        make_config,
+    )
     from moesaic.data import Dataset, load_dataset
     from moesaic.mixture import Mixture, load_model
     from moesaic.runs import RunResult, Watcher, open_run
@@ -24,6 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Architecture",
     "Bank",
+    "CampaignConfig",
     "Dataset",
     "Mixture",
     "Observation",
@@ -31,9 +38,11 @@ __all__ = [
     "SearchConfig",
     "SearchSpace",
     "Trial",
+    "campaign",
     "errors",
     "load_dataset",
     "load_model",
+    "make_campaign_config",
     "make_config",
     "open_run",
     "resume",
@@ -43,6 +52,7 @@ __all__ = [
 _HOMES = {
     "Architecture": "spaces",
     "Bank": "bank",
+    "CampaignConfig": "config",
     "Dataset": "data",
     "Mixture": "mixture",
     "Observation": "bank",
@@ -52,6 +62,7 @@ _HOMES = {
     "Trial": "bank",
     "load_dataset": "data",
     "load_model": "mixture",
+    "make_campaign_config": "config",
     "make_config": "config",
     "open_run": "runs",
 }
@@ -83,6 +94,35 @@ def search(
     if config is None or settings:
         config = make_config(merge_settings(config.to_dict() if config else {}, settings))
     return _reported(runs.search(config, out=out, watcher=watcher))
+
+
+def campaign(
+    config: CampaignConfig | None = None,
+    *,
+    out: str | Path | None = None,
+    watcher: Watcher | None = None,
+    **settings: Any,
+) -> RunResult:
+    """Train mixtures of K network families and report: `moesaic.campaign(data="a.npz")`.
+
+    Args:
+        config: the settings; defaults for all of them when not given.
+        out: a new directory for the run; the next free one under `runs` by default.
+        watcher: is told of progress.
+        settings: fields of `CampaignConfig`, on top of `config`.
+
+    Raises:
+        InputError: bad data or settings, in one line.
+        RunFailed: the run could not go on.
+        Interrupted: stopped by the person; `resume` continues it.
+    """
+    from moesaic import runs
+    from moesaic.config import make_campaign_config, merge_settings
+
+    if config is None or settings:
+        given = config.to_dict() if config else {}
+        config = make_campaign_config(merge_settings(given, settings))
+    return _reported(runs.campaign(config, out=out, watcher=watcher))
 
 
 def resume(path: str | Path, watcher: Watcher | None = None) -> RunResult:

@@ -20,6 +20,7 @@ CAUSES = (
     "diverged",
     "build_error",
     "worker_died",
+    "refused",
     "error",
 )
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from moesaic import __version__
+from moesaic.cli._campaign import campaign
 from moesaic.cli._export import export
 from moesaic.cli._group import Commands
 from moesaic.cli._predict import predict
@@ -36,6 +37,11 @@ _COMMANDS: dict[Callable[..., None], str] = {
         "moesaic search",
         "moesaic search --data photos/ --image-size 32 --experts auto --budget 20m",
         "moesaic search --data a.npz+b.npz --seed 1 --set recipe.lr=0.01 --out runs/ab --json",
+    ),
+    campaign: _example(
+        "moesaic campaign --data photos/ --image-size 32 --candidates 60",
+        "moesaic campaign --data a.npz --pool lemur29 --planner adaptive --budget 2h --out runs/c",
+        "moesaic campaign --list-families",
     ),
     resume: _example("moesaic resume runs/search-001"),
     status: _example("moesaic status runs/search-001 --json"),

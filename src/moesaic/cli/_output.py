@@ -19,12 +19,12 @@ class Answer:
     """What a command found.
 
     Attributes:
-        payload: the JSON object.
+        payload: the JSON object, or a list of them.
         text: makes the same for a person; called only where it is shown.
         code: the exit code.
     """
 
-    payload: Mapping[str, Any]
+    payload: Mapping[str, Any] | Sequence[Mapping[str, Any]]
     text: Callable[[], str]
     code: int = 0
 
@@ -91,8 +91,8 @@ def tell(line: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def to_json(payload: Mapping[str, Any]) -> str:
-    """Return one JSON object; a number that JSON does not have becomes null."""
+def to_json(payload: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
+    """Return JSON; a number that JSON does not have becomes null."""
     return json.dumps(_plain(payload), indent=1, allow_nan=False)
 
 

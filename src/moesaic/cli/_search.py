@@ -175,6 +175,8 @@ def _search(
 
 
 def _found(found: RunResult, quiet: bool) -> Answer:
+    from moesaic.cli._campaign_summary import describe_campaign
     from moesaic.cli._summary import describe_result
 
-    return Answer(found.result, lambda: "" if quiet else describe_result(found.result))
+    describe = describe_campaign if found.result.get("kind") == "campaign" else describe_result
+    return Answer(found.result, lambda: "" if quiet else describe(found.result))

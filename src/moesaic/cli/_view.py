@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from moesaic.cli._campaign_summary import describe_account, describe_coverage
 from moesaic.cli._faults import in_run, resume_hint
 from moesaic.cli._options import Json, RunPath, option
 from moesaic.cli._output import Answer, answer, duration, pairs, table
@@ -76,9 +77,17 @@ def _describe_status(found: Mapping[str, Any], sentence: str) -> str:
     head = {"run": run, "status": state, "trials": ", ".join(counts) or "none yet"}
     if found.get("seconds") is not None:
         head["time"] = duration(found["seconds"])
+    if found.get("mixtures"):
+        head["mixtures"] = describe_account(found["mixtures"])
+        head["coverage"] = describe_coverage(found["coverage"])
     parts = [pairs(head)]
     if sentence:
         parts.append(sentence)
+    if found.get("best"):
+        best = [
+            [" + ".join(row["families"]), f"{100 * row['accuracy']:.1f} %"] for row in found["best"]
+        ]
+        parts.append(table(["best mixtures so far", "validation"], best))
     if found["stages"]:
         rows = [
             [stage["stage"], *(str(stage[name]) for name in _STATES)] for stage in found["stages"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -18,6 +19,8 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Table
+from rich.text import Text
 
 from moesaic.cli._output import duration, tell
 from moesaic.runs import Watcher
@@ -49,6 +52,7 @@ class PlainWatcher(Watcher):
         self._clock = clock
         self._every = every
         self._spoke = -every
+        self._best: tuple[str, float] | None = None
 
     def stage(self, title: str, trials: int) -> None:
         """Say that a stage begins."""
@@ -66,6 +70,12 @@ class PlainWatcher(Watcher):
                 part for part in (f"{title}: {done} of {trials}", note, time_left(left)) if part
             )
         )
+
+    def leaders(self, rows: Sequence[tuple[str, float]]) -> None:
+        """Say which mixture is the best when another one has become that."""
+        if rows[0] != self._best:
+            self._best = rows[0]
+            tell(f"best so far: {rows[0][0]}, {100 * rows[0][1]:.1f} % on validation")
 
     def say(self, line: str) -> None:
         """Say it."""
@@ -88,15 +98,16 @@ class LiveWatcher(Watcher):
             TextColumn("{task.fields[left]}"),
             console=console,
         )
+        self._live = Live(self._progress, console=console, refresh_per_second=4)
         self._task: TaskID | None = None
 
     def __enter__(self) -> LiveWatcher:
-        self._progress.start()
+        self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._finish(complete=False)
-        self._progress.stop()
+        self._live.stop()
 
     def stage(self, title: str, trials: int) -> None:
         """Begin a bar; the one before is full."""
@@ -115,6 +126,13 @@ class LiveWatcher(Watcher):
     def say(self, line: str) -> None:
         """Print it above the bars."""
         self._progress.console.print(line, markup=False, highlight=False)
+
+    def leaders(self, rows: Sequence[tuple[str, float]]) -> None:
+        """Show the best mixtures so far under the bars."""
+        listed = Table.grid(padding=(0, 2))
+        for families, accuracy in rows:
+            listed.add_row(f"  {100 * accuracy:.1f} %", Text(families))
+        self._live.update(Group(self._progress, listed))
 
     def _finish(self, complete: bool) -> None:
         """Stop the clock of the last bar; a stage whose trials were all done before is full."""

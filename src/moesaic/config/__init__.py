@@ -1,13 +1,14 @@
 """Configuration: the settings of runs and recipes, and reading them."""
 
 from moesaic.config._campaign import CampaignConfig, parse_bytes
-from moesaic.config._make import make_campaign_config, make_config
+from moesaic.config._make import AnyConfig, make_campaign_config, make_config, make_run_config
 from moesaic.config._read import load_config, merge_settings, parse_assignments, parse_duration
 from moesaic.config._recipe import Recipe, Settings, Taught
 from moesaic.config._run import RunConfig
 from moesaic.config._search import SearchConfig
 
 __all__ = [
+    "AnyConfig",
     "CampaignConfig",
     "Recipe",
     "RunConfig",
@@ -17,6 +18,7 @@ __all__ = [
     "load_config",
     "make_campaign_config",
     "make_config",
+    "make_run_config",
     "merge_settings",
     "parse_assignments",
     "parse_bytes",

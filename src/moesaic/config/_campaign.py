@@ -16,6 +16,7 @@ _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 class CampaignConfig(RunConfig):
     """Everything that defines a campaign; the same values give the same result."""
 
+    kind: Literal["campaign"] = Field("campaign", description="what sort of run it is")
     pool: str = Field("lemur29", description="families: a preset, a file of names, or name,name")
     plugins: tuple[str, ...] = Field((), description="Python files that register families")
     experts: int = Field(4, ge=2, le=8, description="K, the families in a mixture")

@@ -25,6 +25,17 @@ def make_config(values: Mapping[str, Any]) -> SearchConfig:
     return _make(SearchConfig, values)
 
 
+def make_run_config(values: Mapping[str, Any]) -> SearchConfig | CampaignConfig:
+    """Return the configuration of the sort of run that `kind` names, a search without it.
+
+    Raises:
+        InputError: an unknown name or a value that does not fit, in one line.
+    """
+    if values.get("kind") == "campaign":
+        return make_campaign_config(values)
+    return make_config(values)
+
+
 def make_campaign_config(values: Mapping[str, Any]) -> CampaignConfig:
     """Return the configuration of a campaign with these values, defaults for the rest.
 

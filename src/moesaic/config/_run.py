@@ -11,8 +11,9 @@ from moesaic.config._recipe import Settings
 
 
 class RunConfig(Settings):
-    """The settings that a search and a campaign share."""
+    """The settings that a search and a campaign share; `kind` tells them apart."""
 
+    kind: str = Field("run", description="what sort of run it is")
     data: str = Field("mosaic", description="what to learn from: names and paths, joined by +")
     image_size: int | None = Field(None, ge=4, le=512, description="side images are brought to")
     embedder: Literal["trained", "pixels", "given"] = Field(

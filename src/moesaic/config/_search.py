@@ -13,6 +13,7 @@ from moesaic.config._run import RunConfig
 class SearchConfig(RunConfig):
     """Everything that defines a search; the same values give the same result."""
 
+    kind: Literal["search"] = Field("search", description="what sort of run it is")
     space: str = Field("auto", description="search space; auto: nasbench201 or vector_cells")
     widths: tuple[int, ...] | None = Field(
         None, description="channels of every stage; the space's own when not given"

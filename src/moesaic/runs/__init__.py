@@ -1,17 +1,23 @@
 """Runs: the loop that plans, executes, records and resumes."""
 
 from moesaic.runs._folder import RunFolder, open_folder
+from moesaic.runs._lifecycle import RunResult
 from moesaic.runs._open import Run, open_run
 from moesaic.runs._progress import Watcher
-from moesaic.runs._search import RunResult, resume, search
+from moesaic.runs._resume import resume
+from moesaic.runs._search import search
+from moesaic.runs.campaign import campaign, describe_families, plan_campaign
 
 __all__ = [
     "Run",
     "RunFolder",
     "RunResult",
     "Watcher",
+    "campaign",
+    "describe_families",
     "open_folder",
     "open_run",
+    "plan_campaign",
     "resume",
     "search",
 ]

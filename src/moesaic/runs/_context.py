@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from moesaic.config import SearchConfig
+from moesaic.config import CampaignConfig, SearchConfig
 from moesaic.data import Dataset, Normaliser, open_dataset
 from moesaic.errors import BuildError, InputError
 from moesaic.runs._folder import RunFolder
 from moesaic.seeds import generator
 from moesaic.spaces import SearchSpace, get_space
+from moesaic.spaces.families import load_plugin
 from moesaic.structure import Partition
 
 
@@ -34,7 +35,7 @@ class Context:
     """
 
     folder: RunFolder
-    config: SearchConfig
+    config: SearchConfig | CampaignConfig
     dataset: Dataset
     normaliser: Normaliser
 
@@ -70,8 +71,11 @@ def check_device(name: str) -> torch.device:
 def load_context(path: str) -> Context:
     """Open a run for training; cached, so that a worker shares it between trials."""
     folder = RunFolder(Path(path))
-    dataset = open_dataset(folder.data)
-    return Context(folder, folder.config(), dataset, Normaliser.fit(dataset.train))
+    dataset, config = open_dataset(folder.data), folder.config()
+    if isinstance(config, CampaignConfig):
+        for plugin in config.plugins:  # named by the person who started the campaign
+            load_plugin(Path(plugin))
+    return Context(folder, config, dataset, Normaliser.fit(dataset.train))
 
 
 def make_space(config: SearchConfig, dataset: Dataset) -> SearchSpace:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from moesaic.errors import RunFailed
 from moesaic.runs._context import load_context
-from moesaic.runs._session import Session
+from moesaic.runs._session import SearchSession
 from moesaic.runs._specialise import Choice
 from moesaic.runs._variants import Design, gate_macs, matched
 from moesaic.spaces import Architecture, SearchSpace
@@ -15,7 +15,7 @@ from moesaic.structure import Partition
 
 
 def design_final(
-    session: Session, space: SearchSpace, choice: Choice, partition: Partition
+    session: SearchSession, space: SearchSpace, choice: Choice, partition: Partition
 ) -> Design:
     """Fix the inference cost that every variant is matched to: the searched mixture's own.
 
@@ -53,7 +53,7 @@ def design_final(
     )
 
 
-def best_single(session: Session, weight: NDArray[np.float64]) -> Architecture:
+def best_single(session: SearchSession, weight: NDArray[np.float64]) -> Architecture:
     """Return the architecture of the highest rung with the least loss over all data.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 
 from moesaic.bank import Observation
 from moesaic.runs._progress import final_passes
-from moesaic.runs._session import Session
+from moesaic.runs._session import SearchSession
 from moesaic.runs._variants import Design, single_trial
 from moesaic.seeds import derive_seed
 
@@ -30,7 +30,7 @@ def validation_accuracy(observation: Observation, shares: Sequence[float]) -> fl
     return float(np.nan_to_num(observation.accuracy) @ np.asarray(shares))
 
 
-def choose_epochs(session: Session, design: Design, shares: Sequence[float]) -> int:
+def choose_epochs(session: SearchSession, design: Design, shares: Sequence[float]) -> int:
     """Return the epochs at which the best single network is saturated, by validation.
 
     The epochs double from 12 until another doubling gains less than half a point. Under a budget
@@ -88,7 +88,7 @@ def saturated(scores: dict[int, float]) -> int:
     )
 
 
-def _affordable(session: Session, design: Design, seconds: float) -> int:
+def _affordable(session: SearchSession, design: Design, seconds: float) -> int:
     """Return the epochs the rest of the budget pays for in the final stage; at least one."""
     config = session.config
     if config.budget is None or seconds <= 0:

@@ -9,7 +9,7 @@ from typing import Any
 from moesaic.bank import Observation, Trial
 from moesaic.runs._epochs import validation_accuracy
 from moesaic.runs._plan import trial_to_dict
-from moesaic.runs._session import Session
+from moesaic.runs._session import SearchSession
 from moesaic.runs._variants import Design, mixture_trial, variants
 from moesaic.runs._work import run_test
 from moesaic.seeds import derive_seed
@@ -18,7 +18,7 @@ Final = dict[str, dict[int, list[Observation]]]
 
 
 def choose_experts(
-    session: Session, designs: dict[int, Design], shares: Sequence[float]
+    session: SearchSession, designs: dict[int, Design], shares: Sequence[float]
 ) -> tuple[int, dict[int, float]]:
     """Return the number of experts with the best validation accuracy, and what each reached.
 
@@ -49,7 +49,7 @@ def choose_experts(
     return best, scores
 
 
-def run_final(session: Session, design: Design) -> Final:
+def run_final(session: SearchSession, design: Design) -> Final:
     """Train every variant for every repeat.
 
     Returns:
@@ -71,7 +71,7 @@ def run_final(session: Session, design: Design) -> Final:
     return final
 
 
-def read_test(session: Session, final: Final) -> dict[str, dict[str, Any]]:
+def read_test(session: SearchSession, final: Final) -> dict[str, dict[str, Any]]:
     """Measure every final trial on the test split, once; a resumed run reads the answers back.
 
     Returns:

@@ -12,7 +12,13 @@ from typing import Any
 import yaml
 
 from moesaic.bank import write_atomic
-from moesaic.config import SearchConfig, load_config, make_config
+from moesaic.config import (
+    CampaignConfig,
+    RunConfig,
+    SearchConfig,
+    load_config,
+    make_run_config,
+)
 from moesaic.errors import InputError, RunFailed
 
 CONFIG = "config.yaml"
@@ -69,12 +75,12 @@ class RunFolder:
         """What the run found, for a person."""
         return self.path / "report.html"
 
-    def config(self) -> SearchConfig:
+    def config(self) -> SearchConfig | CampaignConfig:
         """Read the settings back."""
-        return make_config(load_config(self.config_file))
+        return make_run_config(load_config(self.config_file))
 
 
-def create_folder(path: str | Path, config: SearchConfig) -> RunFolder:
+def create_folder(path: str | Path, config: RunConfig) -> RunFolder:
     """Make a new run directory.
 
     Raises:
@@ -116,18 +122,20 @@ def open_folder(path: str | Path) -> RunFolder:
     """
     folder = RunFolder(Path(path))
     if not folder.config_file.is_file():
-        raise InputError(f"no run in {path}: expected a directory made by 'moesaic search --out'")
+        raise InputError(
+            f"no run in {path}: expected a directory made by 'moesaic search' or 'moesaic campaign'"
+        )
     return folder
 
 
-def new_run_path(parent: Path = Path("runs")) -> Path:
-    """Return the first free numbered directory under `parent`."""
+def new_run_path(kind: str = "search", parent: Path = Path("runs")) -> Path:
+    """Return the first free numbered directory under `parent` for a run of this kind."""
     number = 1
-    while (parent / f"search-{number:03d}").exists():
+    while (parent / f"{kind}-{number:03d}").exists():
         number += 1
         if number > 99_999:
             raise RunFailed(f"{parent} is full: give a directory with --out")
-    return parent / f"search-{number:03d}"
+    return parent / f"{kind}-{number:03d}"
 
 
 def read_result(folder: RunFolder) -> dict[str, Any]:

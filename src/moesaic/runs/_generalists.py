@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from moesaic.bank import Observation, Trial
 from moesaic.errors import RunFailed
-from moesaic.runs._session import Session
+from moesaic.runs._session import SearchSession
 from moesaic.seeds import derive_seed
 from moesaic.spaces import Architecture, SearchSpace
 from moesaic.strategies import Strategy, get_strategy
 
 
 def train_generalists(
-    session: Session, space: SearchSpace, weight: NDArray[np.float64], experts: int
+    session: SearchSession, space: SearchSpace, weight: NDArray[np.float64], experts: int
 ) -> list[Observation]:
     """Sample, train and halve; every trial yields a loss vector over the clusters.
 
@@ -57,7 +57,7 @@ def train_generalists(
     return rung
 
 
-def _lowest_rung(session: Session, strategy: Strategy) -> list[Observation]:
+def _lowest_rung(session: SearchSession, strategy: Strategy) -> list[Observation]:
     """Ask, train and tell until the trials are used up or half the budget is."""
     config = session.config
     observations: list[Observation] = []
@@ -85,7 +85,7 @@ def _lowest_rung(session: Session, strategy: Strategy) -> list[Observation]:
     return observations
 
 
-def _trial(session: Session, architecture: Architecture, index: int) -> Trial:
+def _trial(session: SearchSession, architecture: Architecture, index: int) -> Trial:
     config = session.config
     return Trial(
         kind="expert",

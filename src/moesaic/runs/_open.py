@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from moesaic.bank import Bank
-from moesaic.config import SearchConfig
+from moesaic.config import CampaignConfig, SearchConfig
+from moesaic.errors import InputError
 from moesaic.runs._folder import RunFolder, open_folder, read_result
+from moesaic.runs.campaign import Candidate, account, leaders, read_candidates
+from moesaic.strategies.planners import coverage
 
 _STATUSES = ("planned", "running", "done", "failed")
 
@@ -23,7 +26,7 @@ class Run:
     """
 
     folder: RunFolder
-    config: SearchConfig
+    config: SearchConfig | CampaignConfig
 
     def bank(self) -> Bank:
         """Open its bank; the caller closes it."""
@@ -44,7 +47,7 @@ class Run:
             for trial in bank.trials():
                 counts = stages.setdefault(trial.stage, dict.fromkeys(_STATUSES, 0))
                 counts[bank.status(trial.key) or "planned"] += 1
-            return {
+            found = {
                 "run": str(self.folder.path),
                 "status": "done" if self.folder.result_file.exists() else "unfinished",
                 "stages": [{"stage": name, **counts} for name, counts in stages.items()],
@@ -60,6 +63,33 @@ class Run:
                 ],
                 "seconds": bank.meta("seconds"),
             }
+            if isinstance(self.config, CampaignConfig):
+                found |= _campaign_status(bank, self.config)
+            return found
+
+    def candidates(self) -> list[Candidate]:
+        """Return the mixtures that a campaign planned so far, in the order of its plan.
+
+        Raises:
+            InputError: the run is no campaign.
+        """
+        if not isinstance(self.config, CampaignConfig):
+            raise InputError(f"{self.folder.path} is a {self.config.kind}, expected a campaign")
+        with self.bank() as bank:
+            return read_candidates(bank)
+
+
+def _campaign_status(bank: Bank, config: CampaignConfig) -> dict[str, Any]:
+    candidates, pool = read_candidates(bank), bank.meta("pool")
+    if pool is None:
+        return {}
+    done = [candidate.families for candidate in candidates if candidate.status == "done"]
+    best = leaders(candidates)
+    return {
+        "mixtures": account(candidates),
+        "coverage": coverage(done, pool, config.experts).to_dict(),
+        "best": [{"families": list(c.families), "accuracy": c.accuracy} for c in best],
+    }
 
 
 def open_run(path: str | Path) -> Run:

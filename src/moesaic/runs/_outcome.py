@@ -22,7 +22,7 @@ from moesaic.runs._result import (
     values,
     verdict,
 )
-from moesaic.runs._session import Session
+from moesaic.runs._session import SearchSession
 from moesaic.runs._specialise import Choice
 from moesaic.runs._variants import Design
 from moesaic.runs._work import trained_experts
@@ -52,7 +52,7 @@ class Evidence:
     tried: dict[int, float]
 
 
-def assemble(session: Session, evidence: Evidence) -> dict[str, Any]:
+def assemble(session: SearchSession, evidence: Evidence) -> dict[str, Any]:
     """Return what the run found and write the model that validation prefers."""
     bank, path = session.bank, str(session.folder.path)
     dataset, partition = load_splits(path), load_partition(path)
@@ -93,7 +93,7 @@ def assemble(session: Session, evidence: Evidence) -> dict[str, Any]:
 
 
 def _hand_over(
-    session: Session, evidence: Evidence, name: str, scores: Scores, dataset: Dataset
+    session: SearchSession, evidence: Evidence, name: str, scores: Scores, dataset: Dataset
 ) -> dict[str, Any]:
     """Write the preferred variant's best repeat, by validation, to the model folder."""
     repeats = evidence.final[name]
@@ -157,7 +157,7 @@ def _describe_choice(choice: Choice, design: Design) -> dict[str, Any]:
     }
 
 
-def _surrogate_report(session: Session, design: Design) -> dict[str, Any] | None:
+def _surrogate_report(session: SearchSession, design: Design) -> dict[str, Any] | None:
     """Judge the surrogate on everything the lowest rung measured; None when that is nothing."""
     observations = session.bank.observations(stage="rung-0")
     if len(observations) < 2:

@@ -24,6 +24,9 @@ class Watcher:
     def say(self, line: str) -> None:
         """One line a person may want to read."""
 
+    def leaders(self, rows: Sequence[tuple[str, float]]) -> None:
+        """The best mixtures so far, best first: their families and validation accuracy."""
+
 
 @dataclass
 class Estimate:

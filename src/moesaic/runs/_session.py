@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 
 from moesaic.bank import Bank, Observation, Trial
-from moesaic.config import SearchConfig
+from moesaic.config import AnyConfig, SearchConfig
 from moesaic.errors import DiskFull, InputError, RunFailed
 from moesaic.execution import Executor, Job, Outcome
 from moesaic.runs._folder import RunFolder
@@ -20,7 +21,7 @@ from moesaic.runs._work import run_trial
 
 
 @dataclass
-class Session:
+class Session(Generic[AnyConfig]):
     """What every stage of a run works with.
 
     Attributes:
@@ -31,25 +32,40 @@ class Session:
         watcher: is told of progress.
         estimate: of the time left.
         started: `time.monotonic()` when this process began.
+        work: says how much work a trial is, in the unit of the estimate.
+        ended: is told of every trial that ended here and is in the bank.
     """
 
     folder: RunFolder
-    config: SearchConfig
+    config: AnyConfig
     bank: Bank
     executor: Executor
     watcher: Watcher
     estimate: Estimate = field(default_factory=Estimate)
     started: float = field(default_factory=time.monotonic)
+    work: Callable[[Trial], float] = field(default_factory=lambda: work_of)
+    ended: Callable[[Trial], None] = field(default=lambda trial: None)
 
-    def perform(self, title: str, trials: Sequence[Trial]) -> list[Observation | None]:
+    def perform(
+        self,
+        title: str,
+        trials: Sequence[Trial],
+        *,
+        time_limit: Callable[[Trial], float | None] | None = None,
+        stop: Callable[[], bool] | None = None,
+        some_must_succeed: bool = True,
+    ) -> list[Observation | None]:
         """Run the trials that the bank does not hold yet.
 
         Args:
             title: what a person is told this stage is.
             trials: what to run; work that was done before is not done again.
+            time_limit: seconds a trial may take; the setting's when not given.
+            stop: asked before a trial is handed out; once it says so the rest stays planned.
+            some_must_succeed: whether a stage of nothing but failures ends the run.
 
         Returns:
-            One observation a trial, in order; None for a trial that failed.
+            One observation a trial, in order; None for a trial that failed or was not begun.
 
         Raises:
             RunFailed: every trial failed.
@@ -59,13 +75,24 @@ class Session:
         waiting = {key: trial for key, trial in by_key.items() if self._is_open(key)}
         for key, trial in by_key.items():
             if key not in waiting:
-                self.estimate.finish(work_of(trial), paid_now=False)
+                self.estimate.finish(self.work(trial), paid_now=False)
         self.watcher.stage(title, len(by_key))
-        for key, trial in waiting.items():
-            self.bank.start(key)
-            self.executor.submit(self._job(key, run_trial, trial))
+        queue = deque(waiting.values())
+
+        def hand_out(most: int) -> None:
+            for _ in range(most):
+                if not queue or (stop is not None and stop()):
+                    return
+                trial = queue.popleft()
+                self.bank.start(trial.key)
+                seconds = self.config.trial_timeout if time_limit is None else time_limit(trial)
+                self.executor.submit(self._job(trial.key, run_trial, trial, seconds))
+
+        # two a worker, so that none waits; what is not handed out is still "planned" in the bank
+        hand_out(2 * self.executor.capacity)
         done = len(by_key) - len(waiting)
         for outcome in self.executor.results():
+            hand_out(1)
             trial = waiting[outcome.key]
             done += 1
             if outcome.status == "done" and outcome.value is not None:
@@ -75,11 +102,13 @@ class Session:
                 cause = outcome.cause or "error"
                 self.bank.fail(trial.key, cause, outcome.message or "", outcome.traceback or "")
                 note = f"failed: {cause}"
-            self.estimate.finish(work_of(trial), paid_now=True)
+            self.estimate.finish(self.work(trial), paid_now=True)
             left = self.estimate.seconds_left()
             self.watcher.trial(title, done, len(by_key), left, note)
+            self.ended(trial)
         found = [self._found(trial) for trial in trials]
-        if trials and all(observation is None for observation in found):
+        failed = [self.bank.status(trial.key) == "failed" for trial in trials]
+        if some_must_succeed and trials and all(failed):
             raise RunFailed(self._why_all_failed(title, trials))
         return found
 
@@ -111,9 +140,15 @@ class Session:
         budget = self.config.budget
         return budget is not None and time.monotonic() - self.started > share * budget
 
-    def _job(self, key: str, function: Callable[..., Mapping[str, Any]], trial: Trial) -> Job:
+    def _job(
+        self,
+        key: str,
+        function: Callable[..., Mapping[str, Any]],
+        trial: Trial,
+        seconds: float | None,
+    ) -> Job:
         words = {"path": str(self.folder.path), "payload": trial_to_dict(trial)}
-        return Job(key, function, words, self.config.trial_timeout)
+        return Job(key, function, words, seconds)
 
     def _is_open(self, key: str) -> bool:
         return self.bank.status(key) in ("planned", "running")
@@ -134,6 +169,9 @@ class Session:
             f"all {len(trials)} trials of '{title}' failed; the first by {failure.cause}: "
             f"{failure.message} (moesaic status lists them)"
         )
+
+
+SearchSession = Session[SearchConfig]
 
 
 def _raise_if_not_the_trials_fault(outcome: Outcome) -> None:

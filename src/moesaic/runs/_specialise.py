@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moesaic.bank import Observation, Trial
-from moesaic.runs._session import Session
+from moesaic.runs._session import SearchSession
 from moesaic.runs._structure import group_clusters
 from moesaic.seeds import derive_seed
 from moesaic.selection import Limits, Selection, select
@@ -48,7 +48,7 @@ class Choice:
 
 
 def specialise(
-    session: Session,
+    session: SearchSession,
     generalists: Sequence[Observation],
     weight: NDArray[np.float64],
     experts: int,
@@ -127,7 +127,7 @@ def best_of_groups(
 
 
 def _round(
-    session: Session,
+    session: SearchSession,
     parents: Sequence[Sequence[Observation]],
     groups: NDArray[np.int64],
     number: int,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.manifold import TSNE
 
-from moesaic.config import SearchConfig
+from moesaic.config import AnyConfig, Recipe
 from moesaic.errors import InputError
 from moesaic.mixture import build_gate
 from moesaic.runs._context import Context, load_context, load_partition, save_partition
@@ -31,36 +31,50 @@ from moesaic.structure import (
 
 _MAP_SAMPLES = 1000
 _MOST_CLUSTERS = 8
+_LEAST_EPOCHS = 6
 
 
-def find_structure(session: Session) -> dict[str, Any]:
+def find_structure(
+    session: Session[AnyConfig], least: int, count: int | None, epochs: int
+) -> dict[str, Any]:
     """Find the partition of the run's data, once; later calls and resumed runs read it back.
+
+    Args:
+        session: the run.
+        least: fewest clusters that are of use.
+        count: M, chosen when None.
+        epochs: of the rungs that follow; the embedder and the probe are trained as long.
 
     Returns:
         The partition's quality, JSON-able, with `clusters`, `shares` and `merged`.
     """
     known: dict[str, Any] | None = session.bank.meta("structure")
     if known is None:
-        words = [{"path": str(session.folder.path)}]
+        words = [
+            {"path": str(session.folder.path), "least": least, "count": count, "epochs": epochs}
+        ]
         known = session.call("structure", run_structure, words)[0]
         session.bank.set_meta("structure", known)
     return known
 
 
-def run_structure(path: str) -> dict[str, Any]:
-    """Embed, cluster and judge; writes `structure/` and returns the partition's quality."""
+def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict[str, Any]:
+    """Embed, cluster and judge; writes `structure/` and returns the partition's quality.
+
+    The arguments are those of `find_structure`.
+    """
     context = load_context(path)
     config = context.config
     seed = derive_seed(config.seed, "structure")
-    least = 2 if config.experts == "auto" else int(config.experts)
-    train, validation = _embedding(context, seed)
+    recipe = (config.recipe or Recipe()).for_epochs(max(epochs, _LEAST_EPOCHS))
+    train, validation = _embedding(context, recipe, seed)
     if config.embedder == "given":
         partition = _given(context)
     else:
         partition = cluster(
             train,
             validation,
-            count=least if config.strategy == "decomposed" else config.clusters,
+            count=count,
             method=config.clusterer,
             seed=seed,
             most=max(_MOST_CLUSTERS, least),
@@ -73,7 +87,7 @@ def run_structure(path: str) -> dict[str, Any]:
         validation=context.dataset.validation,
         normaliser=context.normaliser,
         probe=partial(build_gate, context.dataset.input_shape),
-        recipe=config.recipe.for_epochs(_probe_epochs(config)),
+        recipe=recipe,
         seed=derive_seed(config.seed, "probe"),
     )
     found = partition.count
@@ -121,14 +135,11 @@ def group_clusters(path: str, groups: int) -> NDArray[np.int64]:
     return np.array([order[label] for label in labels.tolist()], dtype=np.int64)
 
 
-def _probe_epochs(config: SearchConfig) -> int:
-    return max(config.rungs[-1], 6)
-
-
-def _embedding(context: Context, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _embedding(
+    context: Context, recipe: Recipe, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     dataset, config = context.dataset, context.config
     if config.embedder == "trained":
-        recipe = config.recipe.for_epochs(_probe_epochs(config))
         network = train_embedder(dataset.train, context.normaliser, context.classes, recipe, seed)
         pair = (
             embed_trained(network, dataset.train, context.normaliser),

@@ -2,6 +2,7 @@
 
 from moesaic.config import Recipe
 from moesaic.training._cost import count_macs, count_parameters
+from moesaic.training._demand import Demand, demand_of
 from moesaic.training._loop import Objective, TrainingLog, cross_entropy_objective, fit
 from moesaic.training._measure import (
     Measurement,
@@ -13,6 +14,7 @@ from moesaic.training._measure import (
 )
 
 __all__ = [
+    "Demand",
     "Measurement",
     "Objective",
     "Recipe",
@@ -21,6 +23,7 @@ __all__ = [
     "count_macs",
     "count_parameters",
     "cross_entropy_objective",
+    "demand_of",
     "fit",
     "measure",
     "measure_logits",

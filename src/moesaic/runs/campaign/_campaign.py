@@ -1,0 +1,237 @@
+"""A campaign from end to end: probe, train the families alone, the mixtures, the final table."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moesaic.bank import Bank, Observation
+from moesaic.config import CampaignConfig
+from moesaic.data import Dataset
+from moesaic.errors import InputError, RunFailed
+from moesaic.execution import get_executor
+from moesaic.runs._context import check_device, load_context, load_partition
+from moesaic.runs._lifecycle import RunResult, begin
+from moesaic.runs._progress import Watcher
+from moesaic.runs._session import Session
+from moesaic.runs._structure import find_structure
+from moesaic.runs.campaign._board import Board
+from moesaic.runs.campaign._candidates import read_candidates
+from moesaic.runs.campaign._design import Design, long_trial, losses_of, single_trials
+from moesaic.runs.campaign._forecast import Correction, measure_correction
+from moesaic.runs.campaign._found import Found
+from moesaic.runs.campaign._outcome import assemble_campaign
+from moesaic.runs.campaign._probe import probe_pool
+from moesaic.runs.campaign._rounds import Loop, leaders, run_rounds
+from moesaic.runs.campaign._test import read_campaign_test
+from moesaic.spaces.families import get_family, load_plugin, read_pool
+from moesaic.strategies.planners import get_planner
+
+_STRUCTURE_EPOCHS = 6
+
+
+def campaign(
+    config: CampaignConfig, out: str | Path | None = None, watcher: Watcher | None = None
+) -> RunResult:
+    """Train and account for mixtures of K families of a pool on the data the settings name.
+
+    Args:
+        config: the settings.
+        out: a new directory for the run; the next free one under `runs` by default.
+        watcher: is told of progress.
+
+    Raises:
+        InputError: bad data or settings; nothing is written then.
+        RunFailed: the run could not go on.
+        Interrupted: stopped by the person; `resume` continues it.
+    """
+    plugins = tuple(str(Path(plugin).resolve()) for plugin in config.plugins)
+    config = config.model_copy(update={"plugins": plugins})
+    return begin(config, out, watcher or Watcher(), _check, execute_campaign)
+
+
+def plan_campaign(config: CampaignConfig) -> list[tuple[str, ...]]:
+    """Return the candidates that a campaign with these settings begins with; nothing is trained.
+
+    An adaptive planner decides later ones by results: of it only the first round is known.
+
+    Raises:
+        InputError: unknown names, or fewer families than experts.
+    """
+    planner = get_planner(config.planner, pool_of(config), config.experts, config.seed)
+    return planner.next(config.candidates, [])
+
+
+def pool_of(config: CampaignConfig) -> tuple[str, ...]:
+    """Return the names of the pool, plugins loaded first.
+
+    Raises:
+        InputError: a plugin cannot be loaded, a name is unknown, or there are too few.
+    """
+    load_plugins(config)
+    pool = read_pool(config.pool)
+    if len(pool) < config.experts:
+        raise InputError(
+            f"the pool has {len(pool)} families for mixtures of {config.experts}: "
+            "name more with --pool or lower --experts"
+        )
+    return pool
+
+
+def load_plugins(config: CampaignConfig) -> None:
+    """Execute the files that the person named with --plugin.
+
+    Raises:
+        InputError: a file cannot be loaded.
+    """
+    for plugin in config.plugins:
+        load_plugin(Path(plugin))
+
+
+def check_plugins(session: Session[CampaignConfig]) -> None:
+    """Refuse a plugin that is not the file the campaign began with, or that a run brings along.
+
+    Raises:
+        InputError: it changed, is gone, or lies in the directory of the run.
+    """
+    inside = session.folder.path.resolve()
+    digests = {}
+    for plugin in session.config.plugins:
+        path = Path(plugin)
+        if path.resolve().is_relative_to(inside):
+            raise InputError(f"the plugin {path} lies in the run itself: keep it elsewhere")
+        try:
+            digests[plugin] = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise InputError(f"cannot read the plugin {path}: {error.strerror}") from None
+    _remember(session.bank, "plugins", digests, "a plugin changed since the campaign began")
+
+
+def _remember(bank: Bank, name: str, value: Any, otherwise: str) -> None:
+    """Keep what must not change between a start and a resume.
+
+    Raises:
+        InputError: it did change.
+    """
+    known = bank.meta(name)
+    if known is None:
+        bank.set_meta(name, value)
+    elif known != value:
+        raise InputError(f"{otherwise}: put it back, or start a new campaign")
+
+
+def _check(config: CampaignConfig, dataset: Dataset) -> None:
+    """Refuse, before anything is written, what could only fail later."""
+    pool = pool_of(config)
+    if not dataset.is_images:
+        raise InputError("families are networks for images: --data holds vectors")
+    side = min(dataset.input_shape[1:])
+    small = [name for name in pool if get_family(name).min_size > side]
+    if small:
+        raise InputError(
+            f"images of {side} pixels are too small for {', '.join(small[:5])}"
+            f"{' and others' if len(small) > 5 else ''}: raise --image-size or leave them out"
+        )
+    get_planner(config.planner, pool, config.experts, config.seed)
+    check_device(config.device)
+    get_executor(config.executor, 1).close()
+
+
+def execute_campaign(session: Session[CampaignConfig]) -> dict[str, Any]:
+    """Go through all stages of a campaign and return what `result.json` will hold."""
+    config, path = session.config, str(session.folder.path)
+    check_plugins(session)
+    pool = pool_of(config)
+    _remember(session.bank, "pool", list(pool), "the pool names other families than before")
+    least = config.experts if config.preset == "taught" else 2
+    structure = find_structure(session, least, config.clusters, _STRUCTURE_EPOCHS)
+    partition = load_partition(path)
+    counts = np.bincount(partition.validation, minlength=partition.count)
+    shares = counts / counts.sum()
+    session.bank.set_meta("validation_shares", shares.tolist())
+    weight = np.where(counts > 0, partition.shares, 0.0)
+    design = Design(config, pool, weight / weight.sum())
+    samples = len(load_context(path).dataset.train)
+    probes = probe_pool(session, pool)
+    loop = Loop(session, design, probes, Correction(), {}, samples)
+    session.work, session.ended = loop.seconds, Board(session, shares).show
+    session.estimate.total = _expected(loop)
+    singles = _train_alone(loop)
+    loop = Loop(session, design, probes, _correction(loop, singles), losses_of(singles), samples)
+    candidates = run_rounds(loop)
+    if not leaders(candidates):
+        raise RunFailed(
+            "no mixture of the campaign could be trained: moesaic status lists the causes"
+        )
+    best_single = _best(singles, shares)
+    long = None
+    if best_single is not None and config.baselines:
+        (long,) = session.perform(
+            "the best family for as long as a mixture",
+            [long_trial(design, best_single.trial)],
+            some_must_succeed=False,
+        )
+    found = Found(
+        structure=structure,
+        pool=pool,
+        candidates=read_candidates(session.bank),
+        singles=[single for single in singles if single is not None],
+        best_single=best_single,
+        long=long,
+        probes=probes,
+        correction=loop.correction,
+    )
+    test = read_campaign_test(session, found)
+    return assemble_campaign(session, found, test)
+
+
+def _train_alone(loop: Loop) -> list[Observation | None]:
+    """Train every family alone: what mixtures are compared with, routed and forecast by."""
+    config = loop.session.config
+    if not config.baselines and config.preset == "moe4":
+        return []
+    return loop.session.perform(
+        "families alone",
+        single_trials(loop.design),
+        time_limit=loop.limit,
+        some_must_succeed=False,
+    )
+
+
+def _correction(loop: Loop, singles: list[Observation | None]) -> Correction:
+    """Compare what the families needed alone with what was forecast, once."""
+    bank = loop.session.bank
+    known: dict[str, float] | None = bank.meta("correction")
+    if known is None:
+        finished = [single for single in singles if single is not None]
+        told = {single.trial.key: loop.need(single.trial) for single in finished}
+        measured = measure_correction(
+            finished, {key: value for key, value in told.items() if value is not None}
+        )
+        known = {"memory": measured.memory, "seconds": measured.seconds}
+        bank.set_meta("correction", known)
+    return Correction(**known)
+
+
+def _best(singles: list[Observation | None], shares: NDArray[np.float64]) -> Observation | None:
+    scored = [
+        (float(np.nan_to_num(single.accuracy) @ shares), -single.trial.index, single)
+        for single in singles
+        if single is not None
+    ]
+    return max(scored, key=lambda entry: entry[:2])[2] if scored else None
+
+
+def _expected(loop: Loop) -> float:
+    """Return the expected seconds of all trainings on one worker."""
+    config, design = loop.session.config, loop.design
+    alone = [loop.seconds(trial) for trial in single_trials(design)]
+    mean = sum(alone) / len(alone)
+    mixtures = config.candidates * config.experts * mean
+    if config.quick_epochs is not None:
+        mixtures *= config.promote + config.quick_epochs / config.epochs
+    return sum(alone) + mixtures + config.experts * mean

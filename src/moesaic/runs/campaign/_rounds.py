@@ -1,0 +1,172 @@
+"""The loop of a campaign: plan a round, launch it, try again what may be tried again, tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moesaic.bank import Trial
+from moesaic.config import CampaignConfig
+from moesaic.runs._session import Session
+from moesaic.runs.campaign._candidates import (
+    MIXTURES,
+    MOST_RETRIES,
+    QUICK,
+    Candidate,
+    families_of,
+    read_candidates,
+)
+from moesaic.runs.campaign._design import Design, mixture_trial, smaller_batch
+from moesaic.runs.campaign._forecast import Correction, Forecast, forecast, time_limit
+from moesaic.runs.campaign._limits import judge, refuse
+from moesaic.runs.campaign._probe import Probed
+from moesaic.strategies.planners import Told, get_planner
+
+_LEADERS = 5
+_CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What every round works with.
+
+    Attributes:
+        session: the run.
+        design: of the campaign.
+        probes: what the families cost, by name.
+        correction: of their forecasts.
+        losses: loss (M,) of the families trained alone, by name.
+        samples: of the training split.
+    """
+
+    session: Session[CampaignConfig]
+    design: Design
+    probes: Mapping[str, Probed]
+    correction: Correction
+    losses: Mapping[str, NDArray[np.float64]]
+    samples: int
+
+    def need(self, trial: Trial, batch_size: int | None = None) -> Forecast | None:
+        """Forecast a trial, at another batch size where one is given."""
+        families = families_of(trial) if trial.kind == "mixture" else [_family(trial)]
+        return forecast(
+            families,
+            self.probes,
+            batch_size=batch_size or int(trial.recipe["batch_size"]),
+            epochs=int(trial.recipe["epochs"]),
+            samples=self.samples,
+            correction=self.correction,
+        )
+
+    def seconds(self, trial: Trial) -> float:
+        """Return the expected seconds of a trial, one where nothing is known."""
+        told = self.need(trial)
+        return told.seconds if told is not None and told.seconds else 1.0
+
+    def limit(self, trial: Trial) -> float:
+        """Return the seconds a trial may take."""
+        return self.session.config.trial_timeout or time_limit(self.need(trial))
+
+
+def run_rounds(loop: Loop) -> list[Candidate]:
+    """Train the candidates, round after round, until all were or the budget is spent.
+
+    Returns:
+        Every candidate that was planned.
+    """
+    config = loop.session.config
+    planner = get_planner(config.planner, loop.design.pool, config.experts, config.seed)
+    size = planner.round_size or config.candidates
+    stage = MIXTURES if config.quick_epochs is None else QUICK
+    epochs = config.quick_epochs or config.epochs
+    planned: list[tuple[str, ...]] = []
+    while len(planned) < config.candidates:
+        known = read_candidates(loop.session.bank)[: len(planned)]
+        told = [Told(c.families, c.quick if stage == QUICK else c.accuracy) for c in known]
+        found = planner.next(min(size, config.candidates - len(planned)), told)
+        if not found:
+            break
+        trials = [
+            mixture_trial(loop.design, families, stage, len(planned) + offset, epochs, loop.losses)
+            for offset, families in enumerate(found)
+        ]
+        planned += found
+        first, last = trials[0].index + 1, trials[-1].index + 1
+        launch(loop, f"mixtures {first} to {last}", trials)
+        if is_closed(loop):
+            break
+    if config.quick_epochs is not None and not is_closed(loop):
+        _promote(loop)
+    return read_candidates(loop.session.bank)
+
+
+def _promote(loop: Loop) -> None:
+    """Train the best of the quick rung again, from scratch, for all epochs."""
+    config = loop.session.config
+    done = [c for c in read_candidates(loop.session.bank) if c.quick is not None]
+    done.sort(key=lambda candidate: (-(candidate.quick or 0.0), candidate.index))
+    chosen = done[: max(1, round(config.promote * len(done)))] if done else []
+    trials = [
+        mixture_trial(loop.design, c.families, MIXTURES, c.index, config.epochs, loop.losses)
+        for c in chosen
+    ]
+    if trials:
+        launch(loop, "promoted mixtures", trials)
+
+
+def launch(loop: Loop, title: str, planned: Sequence[Trial]) -> None:
+    """Run trials, refused and reshaped ones on record, and try again what ran out of memory."""
+    session, config = loop.session, loop.session.config
+    # what an earlier process judged stands: its trials have their places in the bank
+    verdicts = [judge(config, trial, loop.need) for trial in planned]
+    session.bank.plan([verdict.trial for verdict in verdicts])
+    refuse(session.bank, verdicts)
+    trials = [verdict.trial for verdict in verdicts]
+    for number in range(1, MOST_RETRIES + 2):
+        session.perform(
+            title, trials, time_limit=loop.limit, stop=lambda: _stop(loop), some_must_succeed=False
+        )
+        if config.retry_policy == "none" or number > MOST_RETRIES:
+            return
+        causes = {failure.trial.key: failure.cause for failure in session.bank.failures()}
+        trials = [
+            smaller_batch(trial, number)
+            for trial in trials
+            if causes.get(trial.key) == "out_of_memory" and int(trial.recipe["batch_size"]) > 2
+        ]
+        if not trials:
+            return
+        title = f"again with half the batch ({len(trials)})"
+
+
+def _stop(loop: Loop) -> bool:
+    """Close the campaign once its budget is spent; recorded, so that a resumed run agrees."""
+    if is_closed(loop):
+        return True
+    if loop.session.out_of_time(0.85):
+        loop.session.bank.set_meta(_CLOSED, True)
+        return True
+    return False
+
+
+def is_closed(loop: Loop) -> bool:
+    """Whether the budget ended the campaign."""
+    return loop.session.config.budget is not None and bool(loop.session.bank.meta(_CLOSED))
+
+
+def leaders(candidates: Sequence[Candidate], count: int = _LEADERS) -> list[Candidate]:
+    """Return the best finished candidates by validation accuracy, best first.
+
+    Where some were trained for all epochs, those that ended at the quick rung do not compare.
+    """
+    done = [c for c in candidates if c.status == "done" and c.accuracy is not None]
+    done = [c for c in done if c.full] or done
+    done.sort(key=lambda candidate: (-(candidate.accuracy or 0.0), candidate.index))
+    return done[:count]
+
+
+def _family(trial: Trial) -> str:
+    return "" if trial.architecture is None else trial.architecture.family

@@ -11,7 +11,7 @@ from torch import nn
 from moesaic.data import Normaliser, Split
 from moesaic.errors import Diverged, InputError
 from moesaic.training import Recipe, cross_entropy_objective, fit
-from moesaic.training._loop import one_cycle
+from moesaic.training._schedule import one_cycle
 
 RECIPE = Recipe(epochs=3, batch_size=16, shift=1, flip=True, cutout=2)
 

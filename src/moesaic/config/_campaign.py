@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from moesaic.config._recipe import Recipe, Taught
+from moesaic.config._recipe import Moe4, Recipe, Taught
 from moesaic.config._run import RunConfig
 
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
@@ -41,6 +41,7 @@ class CampaignConfig(RunConfig):
     )
     recipe: Recipe | None = Field(None, description="of all trainings; the preset's when not given")
     taught: Taught = Taught()
+    moe4: Moe4 = Moe4()
 
     @field_validator("max_memory", mode="before")
     @classmethod

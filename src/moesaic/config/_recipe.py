@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 
 class Settings(BaseModel):
@@ -19,17 +19,33 @@ class Settings(BaseModel):
 
 
 class Recipe(Settings):
-    """How a network is trained: AdamW under a one-cycle schedule on augmented batches.
+    """How a network is trained: AdamW under a learning-rate schedule on augmented batches.
 
     Two trainings with the same recipe, architecture, data and seed give the same weights, bit
-    for bit, on one thread.
+    for bit, on one thread. Both schedules span the epochs that are trained: `one_cycle` rises
+    along a cosine and falls along a longer one, `warmup_cosine` rises linearly from a tenth of the
+    peak and falls along a cosine that reaches `min_lr` at the last step.
     """
 
     epochs: int = Field(12, ge=1, description="passes over the training samples")
     batch_size: int = Field(128, ge=2, description="samples a step")
-    lr: float = Field(4e-3, gt=0, description="peak learning rate of the one-cycle schedule")
+    schedule: Literal["one_cycle", "warmup_cosine"] = Field(
+        "one_cycle", description="how the learning rate rises and falls over the steps"
+    )
+    lr: float = Field(4e-3, gt=0, description="peak learning rate of the schedule")
+    min_lr: float = Field(0.0, ge=0, description="learning rate that the schedule ends at")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay")
-    warmup: float = Field(0.25, gt=0, lt=1, description="share of the steps spent rising")
+    warmup: float = Field(0.25, gt=0, lt=1, description="share of the steps spent rising, at most")
+    warmup_epochs: float | None = Field(
+        None, gt=0, description="epochs spent rising, at most; by the share alone when not given"
+    )
+    gate_lr: float = Field(1.0, gt=0, description="factor on the learning rate of a mixture's gate")
+    gate_weight_decay: float | None = Field(
+        None, ge=0, description="weight decay of a mixture's gate; as the experts' when not given"
+    )
+    mixup: float = Field(
+        0.0, ge=0, description="alpha of mixup, which trains on blends of two samples; 0 for none"
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="of the training loss only")
     clip: float = Field(5.0, gt=0, description="largest norm of the gradient")
     shift: int = Field(2, ge=0, le=16, description="random shift of images, in pixels")
@@ -39,6 +55,19 @@ class Recipe(Settings):
     def for_epochs(self, epochs: int) -> Recipe:
         """Return the same recipe with another number of epochs."""
         return self.model_copy(update={"epochs": epochs})
+
+    @property
+    def warmup_share(self) -> float:
+        """Share of the steps spent rising: `warmup`, or less where `warmup_epochs` is less."""
+        if self.warmup_epochs is None:
+            return self.warmup
+        return min(self.warmup, self.warmup_epochs / self.epochs)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if self.min_lr > self.lr:
+            raise ValueError(f"min_lr is {self.min_lr}, expected at most lr, {self.lr}")
+        return self
 
 
 class Taught(Settings):
@@ -58,3 +87,33 @@ class Taught(Settings):
         """Return how many of `epochs` are opening ones, at least one when the share is not 0."""
         # rounded first: 0.07 * 100 is 7.000000000000001
         return math.ceil(round(self.opening * epochs, 9))
+
+
+class Moe4(Settings):
+    """How a mixture of the preset `moe4` weights its experts and keeps all of them in use."""
+
+    temperature: float = Field(2.0, gt=0, description="divides the gate logits, learned from here")
+    temperature_range: tuple[float, float] = Field(
+        (0.5, 5.0), description="limits of the learned temperature"
+    )
+    noise: float = Field(
+        0.1, ge=0, description="standard deviation of the noise on gate logits in training"
+    )
+    balance: Literal["switch", "importance", "z", "none"] = Field(
+        "switch", description="loss on the gate beside the task's"
+    )
+    balance_weight: float = Field(0.01, ge=0, description="weight of that loss")
+    gate_widths: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+        (64, 128, 64), description="channels of the gate's two convolutions; its hidden layer"
+    )
+    gate_dropout: float = Field(0.1, ge=0, lt=1, description="dropout before the gate's last layer")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Moe4:
+        low, high = self.temperature_range
+        if not 0 < low < self.temperature < high:
+            raise ValueError(
+                f"temperature is {self.temperature}, expected to lie between the limits of "
+                f"temperature_range, {low} and {high}, which are above 0"
+            )
+        return self

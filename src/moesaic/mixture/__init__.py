@@ -1,7 +1,10 @@
-"""Mixture: gates, the sparse module, its training objective, package and export."""
+"""Mixture: gates, the sparse module, training objectives, router metrics, package and export."""
 
+from moesaic.mixture._balance import importance_loss, switch_loss, z_loss
 from moesaic.mixture._gate import ConvGate, VectorGate, build_gate
+from moesaic.mixture._groups import mixture_groups
 from moesaic.mixture._mixture import Mixture, sparse_weights
+from moesaic.mixture._moe4 import Moe4Gate, moe4_objective
 from moesaic.mixture._package import (
     EXPORTED,
     Deployed,
@@ -10,6 +13,7 @@ from moesaic.mixture._package import (
     load_model,
     save_model,
 )
+from moesaic.mixture._router import RouterMetrics, router_metrics
 from moesaic.mixture._taught import taught_objective, training_passes
 
 __all__ = [
@@ -17,13 +21,21 @@ __all__ = [
     "ConvGate",
     "Deployed",
     "Mixture",
+    "Moe4Gate",
+    "RouterMetrics",
     "VectorGate",
     "build_gate",
     "build_network",
     "export_model",
+    "importance_loss",
     "load_model",
+    "mixture_groups",
+    "moe4_objective",
+    "router_metrics",
     "save_model",
     "sparse_weights",
+    "switch_loss",
     "taught_objective",
     "training_passes",
+    "z_loss",
 ]

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
+
+from moesaic.config import Moe4
+from moesaic.errors import unknown_name
+from moesaic.mixture._moe4 import Moe4Gate
+
+GATES = ("default", "moe4")
 
 
 class ConvGate(nn.Module):
@@ -51,8 +59,31 @@ class VectorGate(nn.Module):
         return logits
 
 
-def build_gate(input_shape: tuple[int, ...], experts: int) -> nn.Module:
-    """Return the default gate for inputs of `input_shape`, (C, H, W) or (D,)."""
+def build_gate(
+    input_shape: tuple[int, ...], experts: int, gate: str = "default", moe4: Moe4 | None = None
+) -> nn.Module:
+    """Return an untrained gate for inputs of `input_shape`, (C, H, W) or (D,).
+
+    Args:
+        input_shape: of one sample.
+        experts: K.
+        gate: `default`, the small one that is taught, or `moe4`.
+        moe4: settings of the gate `moe4`; the published ones when not given.
+
+    Raises:
+        InputError: no such gate.
+    """
+    if gate not in GATES:
+        raise unknown_name("gate", gate, GATES)
+    if gate == "moe4":
+        return Moe4Gate(input_shape, experts, moe4 or Moe4())
     if len(input_shape) == 3:
         return ConvGate(input_shape[0], experts)
     return VectorGate(input_shape[0], experts)
+
+
+def describe_gate(gate: nn.Module) -> dict[str, Any]:
+    """Return what `build_gate` needs, JSON-able, to build such a gate again."""
+    if isinstance(gate, Moe4Gate):
+        return {"gate": "moe4", "moe4": gate.settings.to_dict()}
+    return {"gate": "default"}

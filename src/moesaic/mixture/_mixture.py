@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,8 @@ class Mixture(nn.Module):
     """g(x) = sum_k r_k(x) f_k(x), r_k >= 0, sum_k r_k = 1 (the paper's equation 4).
 
     Only the `top_k` experts with the largest gate logits run on a sample; an expert that no sample
-    of a batch was sent to does not run at all.
+    of a batch was sent to does not run at all. With `top_k` = K the mixture is dense: every expert
+    runs on every sample.
 
     Args:
         experts: K networks, each mapping (B, ...) to logits (B, classes).
@@ -43,13 +45,25 @@ class Mixture(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map inputs (B, ...) to logits (B, classes)."""
-        return self.combine(inputs, self.route(inputs))
+        return self.dispatch(inputs, self.route(inputs))
+
+    def dispatch(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Add up the logits under weights (B, K) that have at most `top_k` a row above zero."""
+        if self.top_k == len(self.experts):
+            return self.combine_all(inputs, weights)
+        return self.combine(inputs, weights)
 
     def forward_all(self, inputs: Tensor) -> Tensor:
         """Run every expert on every sample, weighted by the whole softmax of the gate."""
-        weights = torch.softmax(self.gate(inputs), dim=1)
-        logits = torch.stack([expert(inputs) for expert in self.experts], dim=1)
-        return (weights.unsqueeze(2) * logits).sum(dim=1)
+        return self.combine_all(inputs, torch.softmax(self.gate(inputs), dim=1))
+
+    def combine_all(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Add up the experts' logits (B, classes) under the weights (B, K), skipping nobody."""
+        output = inputs.new_zeros((inputs.shape[0], self.classes))
+        for position, expert in enumerate(self.experts):
+            logits = self._run(expert, inputs) * weights[:, position].unsqueeze(1)
+            output = output + logits.to(output.dtype)
+        return output
 
     def combine(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Add up the experts' logits (B, classes) under the weights (B, K), skipping zeros."""
@@ -61,12 +75,17 @@ class Mixture(nn.Module):
             rows = torch.nonzero(weights[:, position] != 0).squeeze(1)
             if rows.numel() == 0:
                 continue
-            # batch normalisation cannot train on one sample, so a lone one is shown twice
-            alone = self.training and rows.numel() == 1
-            logits = expert(inputs[rows.repeat(2) if alone else rows])[: rows.numel()]
+            logits = self._run(expert, inputs[rows])
             weighted = logits * weights[rows, position].unsqueeze(1)
             output = output.index_add(0, rows, weighted.to(output.dtype))
         return output
+
+    def _run(self, expert: nn.Module, inputs: Tensor) -> Tensor:
+        # batch normalisation cannot train on one sample, so a lone one is shown twice
+        if self.training and inputs.shape[0] == 1:
+            inputs = torch.cat([inputs, inputs])
+            return cast(Tensor, expert(inputs))[:1]
+        return cast(Tensor, expert(inputs))
 
     def _combine_exported(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """The same in the form torch.export can trace: one conditional an expert."""

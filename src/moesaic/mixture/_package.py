@@ -15,9 +15,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from moesaic.bank import write_atomic
+from moesaic.config import Moe4
 from moesaic.data import Normaliser
 from moesaic.errors import InputError, MoesaicError
-from moesaic.mixture._gate import build_gate
+from moesaic.mixture._gate import build_gate, describe_gate
 from moesaic.mixture._mixture import Mixture
 from moesaic.spaces import Architecture, build_architecture
 
@@ -77,6 +78,8 @@ def build_network(
     classes: int,
     *,
     top_k: int = 1,
+    gate: str = "default",
+    moe4: Moe4 | None = None,
 ) -> nn.Module:
     """Build an untrained network: a mixture, or a plain network for a single architecture.
 
@@ -85,11 +88,17 @@ def build_network(
         input_shape: (C, H, W) or (D,).
         classes: number of classes.
         top_k: how many experts run on each sample.
+        gate: `default` or `moe4`.
+        moe4: settings of the gate `moe4`; the published ones when not given.
+
+    Raises:
+        InputError: no such gate, or top_k is not 1 to the number of experts.
     """
     networks = [build_architecture(expert, input_shape, classes) for expert in experts]
     if len(networks) == 1:
         return networks[0]
-    return Mixture(networks, build_gate(input_shape, len(networks)), classes, top_k)
+    chooser = build_gate(input_shape, len(networks), gate, moe4)
+    return Mixture(networks, chooser, classes, top_k)
 
 
 def save_model(
@@ -120,6 +129,7 @@ def save_model(
         "input_shape": list(input_shape),
         "classes": list(classes),
         "top_k": top_k,
+        **(describe_gate(network.gate) if isinstance(network, Mixture) else {}),
         **(extra or {}),
     }
     model = Deployed(normaliser, network, info).cpu().eval()
@@ -169,7 +179,15 @@ def load_model(folder: str | Path) -> Deployed:
         weights = load_file(place / _WEIGHTS)
         shape = tuple(int(size) for size in info["input_shape"])
         experts = [Architecture.from_dict(payload) for payload in info["experts"]]
-        network = build_network(experts, shape, len(info["classes"]), top_k=int(info["top_k"]))
+        network = build_network(
+            experts,
+            shape,
+            len(info["classes"]),
+            top_k=int(info["top_k"]),
+            # models saved before there was a choice do not say
+            gate=info.get("gate", "default"),
+            moe4=Moe4(**info["moe4"]) if "moe4" in info else None,
+        )
         mean = weights["normaliser.mean"]
         model = Deployed(Normaliser(torch.zeros_like(mean), torch.ones_like(mean)), network, info)
         model.load_state_dict(weights)

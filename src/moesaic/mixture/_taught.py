@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from moesaic.config import Recipe, Taught
 from moesaic.mixture._mixture import Mixture, sparse_weights
-from moesaic.training import Objective
+from moesaic.training import Mixup, Objective
 
 
 def taught_objective(
@@ -19,22 +19,27 @@ def taught_objective(
     taught: Taught,
     *,
     oracle: bool = False,
+    seed: int = 0,
 ) -> Objective:
     """Return the training objective of a mixture.
 
     Args:
         mixture: the module to be trained.
         targets: int64 (N,), the expert that the structure assigns to every training sample.
-        recipe: gives the number of epochs and the label smoothing.
+        recipe: gives the number of epochs, the label smoothing and mixup.
         taught: how long the opening is and what the gate's lesson weighs.
-        oracle: route by `targets` and not by the gate after the opening.
+        oracle: route by `targets` and not by the gate after the opening; a blend of two samples
+            goes where the larger part of it belongs.
+        seed: of mixup's draws. An objective serves one training, or the next one goes on drawing.
     """
     opening = taught.opening_epochs(recipe.epochs)
     lesson = torch.from_numpy(targets)
     experts = len(mixture.experts)
+    mixup = Mixup(recipe.mixup, seed)
 
     def objective(inputs: Tensor, labels: Tensor, index: Tensor, epoch: int) -> Tensor:
-        gate_logits = mixture.gate(inputs)
+        blend = mixup(inputs)
+        gate_logits = mixture.gate(blend.inputs)
         target = lesson[index].to(labels.device)
         if epoch < opening:
             weights = gate_logits.softmax(dim=1)
@@ -42,9 +47,9 @@ def taught_objective(
             weights = nn.functional.one_hot(target, experts).to(gate_logits.dtype)
         else:
             weights = sparse_weights(gate_logits, mixture.top_k)
-        logits = mixture.combine(inputs, weights)
-        task = nn.functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
-        return task + taught.weight * nn.functional.cross_entropy(gate_logits, target)
+        logits = mixture.combine(blend.inputs, weights)
+        task = blend.cross_entropy(logits, labels, recipe.label_smoothing)
+        return task + taught.weight * blend.cross_entropy(gate_logits, target)
 
     return objective
 

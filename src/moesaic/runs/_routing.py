@@ -23,7 +23,9 @@ class Routed:
 
     Attributes:
         logits: (N, classes), of the experts that were chosen.
-        chosen: int64 (N,), the first choice for every sample.
+        ranked: int64 (N, top_k), the experts that run on every sample, the first choice first.
+        weights: (N, K), the softmax of the gate over all experts; of one expert alone where the
+            gate was not asked.
         usage: mean number of times each expert runs on a sample, (K,); adds up to top_k.
         expert_macs: (K,), multiply-accumulates of each expert on one sample.
         gate_macs: of the gate, 0 where it was not asked.
@@ -32,7 +34,8 @@ class Routed:
     """
 
     logits: Tensor
-    chosen: NDArray[np.int64]
+    ranked: NDArray[np.int64]
+    weights: NDArray[np.float64]
     usage: NDArray[np.float64]
     expert_macs: NDArray[np.int64]
     gate_macs: int
@@ -40,9 +43,24 @@ class Routed:
     accuracy_all: float
 
     @property
+    def chosen(self) -> NDArray[np.int64]:
+        """The first choice for every sample, (N,)."""
+        return self.ranked[:, 0]
+
+    @property
     def macs(self) -> int:
         """Expected multiply-accumulates of one sample, gate counted."""
         return round(float(self.usage @ self.expert_macs)) + self.gate_macs
+
+    @property
+    def macs_dense(self) -> int:
+        """The same with every expert on every sample."""
+        return int(self.expert_macs.sum()) + self.gate_macs
+
+    @property
+    def saving(self) -> float:
+        """Share of the dense multiply-accumulates that are not spent."""
+        return 1 - self.macs / max(1, self.macs_dense)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers, JSON-able, without the samples."""
@@ -50,6 +68,8 @@ class Routed:
             "usage": [float(share) for share in self.usage],
             "expert_macs": [int(cost) for cost in self.expert_macs],
             "gate_macs": self.gate_macs,
+            "macs_dense": self.macs_dense,
+            "saving": self.saving,
             "accuracy": self.accuracy,
             "accuracy_all": self.accuracy_all,
         }
@@ -70,22 +90,28 @@ def route_split(
     experts = len(mixture.experts)
     if given is None:
         gate = predict_logits(mixture.gate, inputs, context.normaliser)
-        order = gate.topk(mixture.top_k, dim=1).indices.numpy().astype(np.int64)
+        ranked = gate.topk(mixture.top_k, dim=1).indices.numpy().astype(np.int64)
+        weights = gate.double().softmax(dim=1).numpy()
         logits = predict_logits(mixture, inputs, context.normaliser)
         gate_macs = count_macs(mixture.gate, shape)
     else:
-        order = given[:, None]
+        ranked = given[:, None]
+        weights = np.eye(experts)[given]
         logits = torch.zeros(len(split), mixture.classes)
         for position, expert in enumerate(mixture.experts):
             rows = torch.from_numpy(np.flatnonzero(given == position))
             if len(rows):
                 logits[rows] = predict_logits(expert, inputs[rows], context.normaliser)
         gate_macs = 0
-    everything = predict_logits(_All(mixture), inputs, context.normaliser)
+    if given is None and mixture.top_k == experts:
+        everything = logits
+    else:
+        everything = predict_logits(_All(mixture), inputs, context.normaliser)
     return Routed(
         logits=logits,
-        chosen=order[:, 0],
-        usage=np.bincount(order.ravel(), minlength=experts) / max(1, len(split)),
+        ranked=ranked,
+        weights=weights,
+        usage=np.bincount(ranked.ravel(), minlength=experts) / max(1, len(split)),
         expert_macs=np.array([count_macs(expert, shape) for expert in mixture.experts]),
         gate_macs=gate_macs,
         accuracy=_accuracy(logits, split),

@@ -12,18 +12,18 @@ from safetensors.torch import load_file
 from torch import nn
 
 from moesaic.bank import Trial, save_checkpoint, save_predictions
-from moesaic.config import Recipe, Taught
+from moesaic.config import Recipe
 from moesaic.data import Split
 from moesaic.errors import BuildError
 from moesaic.execution import peak_memory
-from moesaic.mixture import Mixture, build_network, taught_objective, training_passes
+from moesaic.mixture import Mixture
 from moesaic.runs._context import Context, load_context, load_partition, load_splits
 from moesaic.runs._plan import trial_from_dict
 from moesaic.runs._routing import route_split, routing_targets
+from moesaic.runs._work_mixture import build_trial_network, describe_training, train_mixture
 from moesaic.spaces import Architecture
 from moesaic.training import (
     Measurement,
-    TrainingLog,
     count_macs,
     count_parameters,
     cross_entropy_objective,
@@ -46,7 +46,7 @@ def run_trial(path: str, payload: dict[str, Any]) -> dict[str, Any]:
     with peak_memory() as memory:
         network = _build(context, trial)
         if isinstance(network, Mixture):
-            found, numbers = _train_mixture(context, trial, network)
+            found, numbers = train_mixture(context, trial, network)
         else:
             found, numbers = _train_expert(context, trial, network)
     key, folder = trial.key, context.folder.path
@@ -72,11 +72,8 @@ def trained_experts(trial: Trial) -> list[Architecture]:
 
 
 def _build(context: Context, trial: Trial) -> nn.Module:
-    network = build_network(
-        trained_experts(trial),
-        context.dataset.input_shape,
-        context.classes,
-        top_k=int(trial.payload.get("top_k", 1)),
+    network = build_trial_network(
+        trained_experts(trial), trial.payload, context.dataset.input_shape, context.classes
     ).to(context.device)
     if context.dataset.is_images:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -95,7 +92,7 @@ def _train_expert(
     recipe = Recipe(**trial.recipe)
     log = fit(
         network,
-        cross_entropy_objective(network, recipe),
+        cross_entropy_objective(network, recipe, seed=trial.seed),
         _subset(context, trial),
         context.normaliser,
         recipe,
@@ -110,34 +107,7 @@ def _train_expert(
         partition.count,
     )
     macs = count_macs(network, context.dataset.input_shape)
-    return found, {"macs": macs, "extra": _training(log, float(recipe.epochs))}
-
-
-def _train_mixture(
-    context: Context, trial: Trial, network: Mixture
-) -> tuple[Measurement, dict[str, Any]]:
-    recipe, taught = Recipe(**trial.recipe), Taught(**trial.payload["taught"])
-    routing, dataset = trial.payload["routing"], context.dataset
-    oracle = routing == "domains"
-    targets = routing_targets(context, routing, dataset.train)
-    log = fit(
-        network,
-        taught_objective(network, targets, recipe, taught, oracle=oracle),
-        dataset.train,
-        context.normaliser,
-        recipe,
-        seed=trial.seed,
-    )
-    wanted = routing_targets(context, routing, dataset.validation)
-    routed = route_split(context, network, dataset.validation, wanted if oracle else None)
-    partition = load_partition(str(context.folder.path))
-    found = measure_logits(
-        routed.logits, dataset.validation.labels, partition.validation, partition.count
-    )
-    passes = training_passes(recipe, taught, len(network.experts), network.top_k)
-    extra = _training(log, passes) | routed.to_dict()
-    extra["gate_right"] = float((routed.chosen == wanted).mean())
-    return found, {"macs": routed.macs, "extra": extra}
+    return found, {"macs": macs, "extra": describe_training(log, float(recipe.epochs))}
 
 
 def _subset(context: Context, trial: Trial) -> Split:
@@ -146,10 +116,6 @@ def _subset(context: Context, trial: Trial) -> Split:
     clusters = load_partition(str(context.folder.path)).train
     wanted = np.asarray(trial.subset, dtype=bool)[clusters]
     return context.dataset.train.take(torch.from_numpy(np.flatnonzero(wanted)))
-
-
-def _training(log: TrainingLog, passes: float) -> dict[str, Any]:
-    return {"curve": list(log.losses), "samples": log.samples, "passes": passes}
 
 
 def run_test(path: str, payload: dict[str, Any]) -> dict[str, Any]:
@@ -166,7 +132,7 @@ def run_test(path: str, payload: dict[str, Any]) -> dict[str, Any]:
     _load(context, network, trial.key)
     network.eval()
     if isinstance(network, Mixture):
-        oracle = trial.payload["routing"] == "domains"
+        oracle = trial.payload.get("routing") == "domains"
         given = routing_targets(context, "domains", test) if oracle else None
         routed = route_split(context, network, test, given)
         logits, chosen = routed.logits, routed.chosen

@@ -59,7 +59,7 @@ def train_embedder(
     network = EmbeddingNetwork(tuple(train.inputs.shape[1:]), classes)
     fit(
         network,
-        cross_entropy_objective(network, recipe),
+        cross_entropy_objective(network, recipe, seed=seed),
         train,
         normaliser,
         recipe,

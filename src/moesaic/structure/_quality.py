@@ -128,7 +128,8 @@ def probe_routing(
     torch.manual_seed(seed)
     network = probe(partition.count)
     lesson = Split(train.inputs, torch.from_numpy(partition.train))
-    fit(network, cross_entropy_objective(network, recipe), lesson, normaliser, recipe, seed=seed)
+    objective = cross_entropy_objective(network, recipe, seed=seed)
+    fit(network, objective, lesson, normaliser, recipe, seed=seed)
     named = [
         predict_logits(network, split.inputs, normaliser).argmax(dim=1).numpy().astype(np.int64)
         for split in (train, validation)

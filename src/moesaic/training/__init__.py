@@ -3,7 +3,13 @@
 from moesaic.config import Recipe
 from moesaic.training._cost import count_macs, count_parameters
 from moesaic.training._demand import Demand, demand_of
-from moesaic.training._loop import Objective, TrainingLog, cross_entropy_objective, fit
+from moesaic.training._loop import (
+    Objective,
+    ParameterGroup,
+    TrainingLog,
+    cross_entropy_objective,
+    fit,
+)
 from moesaic.training._measure import (
     Measurement,
     by_cluster,
@@ -12,11 +18,15 @@ from moesaic.training._measure import (
     predict_logits,
     sample_losses,
 )
+from moesaic.training._mixup import Blend, Mixup
 
 __all__ = [
+    "Blend",
     "Demand",
     "Measurement",
+    "Mixup",
     "Objective",
+    "ParameterGroup",
     "Recipe",
     "TrainingLog",
     "by_cluster",

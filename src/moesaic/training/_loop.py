@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +14,25 @@ from torch import Tensor, nn
 from moesaic.config import Recipe
 from moesaic.data import Normaliser, Split, augment, batches
 from moesaic.errors import Diverged, InputError
+from moesaic.training._mixup import Mixup
+from moesaic.training._schedule import learning_rates
 
-_START = 0.04  # of the peak learning rate, at the first step
 Objective = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that are trained in a way of their own.
+
+    Attributes:
+        parameters: what the group is made of.
+        lr: factor on the recipe's learning rate.
+        weight_decay: AdamW's decoupled weight decay.
+    """
+
+    parameters: tuple[nn.Parameter, ...]
+    lr: float
+    weight_decay: float
 
 
 @dataclass(frozen=True)
@@ -27,11 +43,14 @@ class TrainingLog:
         losses: mean training loss of every epoch, in nats.
         seconds: wall time.
         samples: how many samples were shown, augmented copies counted.
+        rates: mean learning rate of the steps of every epoch, as the optimiser used it; where
+            there are groups of parameters, of the first.
     """
 
     losses: tuple[float, ...]
     seconds: float
     samples: int
+    rates: tuple[float, ...]
 
 
 def fit(
@@ -42,6 +61,7 @@ def fit(
     recipe: Recipe,
     *,
     seed: int,
+    groups: Sequence[ParameterGroup] | None = None,
 ) -> TrainingLog:
     """Train `network` in place.
 
@@ -53,9 +73,11 @@ def fit(
         normaliser: applied to every batch, after augmentation.
         recipe: how long and how.
         seed: seeds the order of the samples and the augmentation.
+        groups: the network's parameters, every one in one group; a single group at the recipe's
+            learning rate and weight decay when not given.
 
     Raises:
-        InputError: the split is empty.
+        InputError: the split is empty, or the groups are not the network's parameters.
         Diverged: the loss or its gradient became infinite or not a number.
     """
     if len(split) == 0:
@@ -65,19 +87,21 @@ def fit(
     is_images = split.inputs.dim() == 4
     steps = recipe.epochs * sum(1 for _ in batches(split, recipe.batch_size, source))
     source.manual_seed(seed)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
-    )
+    if groups is None:
+        groups = [ParameterGroup(tuple(network.parameters()), 1.0, recipe.weight_decay)]
+    optimiser = torch.optim.AdamW(_described(network, groups, recipe), lr=recipe.lr, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, partial(one_cycle, steps=steps, warmup=recipe.warmup)
+        optimiser, [learning_rates(recipe, steps, group.lr) for group in groups]
     )
     normaliser = normaliser.to(device)
     network.train()
     started = time.monotonic()
     losses: list[float] = []
+    rates: list[float] = []
     samples = 0
     for epoch in range(recipe.epochs):
         total, seen = 0.0, 0
+        used: list[float] = []
         for index in batches(split, recipe.batch_size, source):
             raw = split.inputs[index]
             if is_images:
@@ -100,36 +124,51 @@ def fit(
             norm = float(nn.utils.clip_grad_norm_(network.parameters(), recipe.clip))
             if not math.isfinite(norm):  # clipping turned every gradient into NaN or 0
                 raise Diverged(f"the gradient became {norm} in epoch {epoch + 1}")
+            used.append(float(optimiser.param_groups[0]["lr"]))
             optimiser.step()
             schedule.step()
             total += value * len(index)
             seen += len(index)
         samples += seen
         losses.append(total / seen)
+        rates.append(sum(used) / len(used))
     network.eval()
-    return TrainingLog(tuple(losses), time.monotonic() - started, samples)
+    return TrainingLog(tuple(losses), time.monotonic() - started, samples, tuple(rates))
 
 
-def one_cycle(step: int, steps: int, warmup: float) -> float:
-    """Return the share of the peak learning rate at a step: a cosine up, a longer one down.
+def _described(
+    network: nn.Module, groups: Sequence[ParameterGroup], recipe: Recipe
+) -> list[dict[str, Any]]:
+    """Return the groups as the optimiser takes them, made sure that nothing is left out."""
+    given = [id(parameter) for group in groups for parameter in group.parameters]
+    wanted = {id(parameter) for parameter in network.parameters()}
+    if len(given) != len(set(given)) or set(given) != wanted:
+        raise InputError(
+            f"the groups hold {len(given)} parameters, the network has {len(wanted)}: "
+            "give every parameter of the network in one group"
+        )
+    return [
+        {
+            "params": list(group.parameters),
+            "lr": recipe.lr * group.lr,
+            "weight_decay": group.weight_decay,
+        }
+        for group in groups
+    ]
+
+
+def cross_entropy_objective(network: nn.Module, recipe: Recipe, *, seed: int = 0) -> Objective:
+    """Return the objective of a plain classifier: cross-entropy of its logits, in nats.
 
     Args:
-        step: 0 .. steps.
-        steps: of the whole training.
-        warmup: share of the steps spent rising.
+        network: maps inputs to logits.
+        recipe: gives the label smoothing and mixup.
+        seed: of mixup's draws. An objective serves one training, or the next one goes on drawing.
     """
-    peak = warmup * steps
-    if step < peak:
-        return _START + (1 - _START) * (1 - math.cos(math.pi * step / peak)) / 2
-    return (1 + math.cos(math.pi * min(1.0, (step - peak) / (steps - peak)))) / 2
-
-
-def cross_entropy_objective(network: nn.Module, recipe: Recipe) -> Objective:
-    """Return the objective of a plain classifier: cross-entropy of its logits, in nats."""
+    mixup = Mixup(recipe.mixup, seed)
 
     def objective(inputs: Tensor, labels: Tensor, index: Tensor, epoch: int) -> Tensor:
-        return nn.functional.cross_entropy(
-            network(inputs), labels, label_smoothing=recipe.label_smoothing
-        )
+        blend = mixup(inputs)
+        return blend.cross_entropy(network(blend.inputs), labels, recipe.label_smoothing)
 
     return objective

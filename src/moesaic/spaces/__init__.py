@@ -6,14 +6,28 @@ from moesaic.spaces._cells import CellSpace
 from moesaic.spaces._match import match_macs
 from moesaic.spaces._registry import get_space, space_names
 from moesaic.spaces._vector_cells import VectorCellSpace
+from moesaic.spaces.families import (
+    Family,
+    family,
+    family_names,
+    get_family,
+    load_plugin,
+    register_family,
+)
 
 __all__ = [
     "Architecture",
     "CellSpace",
+    "Family",
     "SearchSpace",
     "VectorCellSpace",
     "build_architecture",
+    "family",
+    "family_names",
+    "get_family",
     "get_space",
+    "load_plugin",
     "match_macs",
+    "register_family",
     "space_names",
 ]

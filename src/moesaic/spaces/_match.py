@@ -101,7 +101,7 @@ def _nearest_widths(
     for _ in range(_STEPS):
         if distance(best) <= _GOOD_ENOUGH * aim:
             break
-        candidate = min(_moves(best), key=distance)
+        candidate = min(_moves(best), key=distance, default=best)
         if distance(candidate) >= distance(best):
             break
         best = candidate

@@ -11,10 +11,12 @@ from moesaic.errors import InputError, unknown_name
 from moesaic.spaces._base import SearchSpace
 from moesaic.spaces._cells import CellSpace, nasbench201, sanas
 from moesaic.spaces._vector_cells import VectorCellSpace
+from moesaic.spaces.families import FamilySpace
 
 ENTRY_POINT_GROUP = "moesaic.spaces"
 _BUILT_IN: dict[str, Callable[..., SearchSpace]] = {
     "cells": CellSpace,
+    "families": FamilySpace,
     "nasbench201": nasbench201,
     "sanas": sanas,
     "vector_cells": VectorCellSpace,
@@ -31,10 +33,11 @@ def get_space(name: str, **options: Any) -> SearchSpace:
     """Return the search space of that name.
 
     Args:
-        name: a built-in (`nasbench201`, `sanas`, `cells`, `vector_cells`) or the name of an entry
-            point in the group `moesaic.spaces` that loads a callable returning a SearchSpace.
+        name: a built-in (`nasbench201`, `sanas`, `cells`, `vector_cells`, `families`) or the name
+            of an entry point in the group `moesaic.spaces` that loads a callable returning a
+            SearchSpace.
         **options: handed to it (`widths`, `cells_per_stage`; `cells` and `vector_cells` also
-            take `vertices`, `operations` and `wiring`).
+            take `vertices`, `operations` and `wiring`; `families` takes only `pool`).
 
     Raises:
         InputError: the name is unknown or the space does not take these options.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.util
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -180,9 +179,7 @@ def get_family(name: str) -> Family:
 
 
 def _load_native() -> None:
-    native = f"{_HERE}.{_NATIVE}"
-    if importlib.util.find_spec(native) is not None:
-        importlib.import_module(native)
+    importlib.import_module(f"{_HERE}.{_NATIVE}")
 
 
 def _provider(name: str) -> _Provider:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from moesaic.bank import Bank, Failure, Observation
 from moesaic.config import SearchConfig
 from moesaic.data import Dataset, Normaliser, open_dataset
-from moesaic.errors import MoesaicError
+from moesaic.errors import InputError, MoesaicError
 from moesaic.mixture import Mixture, build_network
 from moesaic.runs import RunFolder, open_run
 from moesaic.spaces import Architecture
@@ -92,6 +92,8 @@ def read_material(path: Path) -> Material:
     """
     run = open_run(path)
     result = run.result()
+    if not isinstance(run.config, SearchConfig):
+        raise InputError(f"{path} is a {run.config.kind}, expected a search")
     dataset = _dataset(run.folder)
     with run.bank() as bank:
         return Material(

@@ -13,11 +13,12 @@ from scipy import stats
 from moesaic.bank import Observation, read_predictions
 from moesaic.config import CampaignConfig
 from moesaic.data import Dataset, Split
-from moesaic.mixture import build_network, save_model
+from moesaic.mixture import save_model
 from moesaic.runs._context import load_context, load_splits
 from moesaic.runs._evidence import paired_interval
 from moesaic.runs._session import Session
 from moesaic.runs._work import trained_experts
+from moesaic.runs._work_mixture import build_trial_network
 from moesaic.runs.campaign._candidates import Candidate
 from moesaic.runs.campaign._found import Found
 from moesaic.runs.campaign._rounds import leaders
@@ -211,11 +212,7 @@ def _hand_over(
     """Write the preferred model to the model folder."""
     trial = observation.trial
     experts = trained_experts(trial)
-    top_k = int(trial.payload.get("top_k", 1))
-    gate = str(trial.payload.get("preset", "taught"))
-    network = build_network(
-        experts, dataset.input_shape, len(dataset.classes), top_k=top_k, gate=gate
-    )
+    network = build_trial_network(experts, trial.payload, dataset.input_shape, len(dataset.classes))
     checkpoint = session.bank.checkpoint(trial.key)
     if checkpoint is not None:
         network.load_state_dict(load_file(checkpoint))
@@ -227,8 +224,7 @@ def _hand_over(
         experts=experts,
         input_shape=dataset.input_shape,
         classes=dataset.classes,
-        top_k=top_k,
-        gate=gate,
+        top_k=int(trial.payload.get("top_k") or 1),
         extra=told,
     )
     return told

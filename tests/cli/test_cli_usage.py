@@ -13,7 +13,17 @@ from typer.testing import CliRunner
 from moesaic import __version__
 from moesaic.cli import app
 
-COMMANDS = ("search", "resume", "status", "report", "predict", "export", "data")
+COMMANDS = (
+    "search",
+    "resume",
+    "status",
+    "report",
+    "predict",
+    "export",
+    "audit",
+    "families",
+    "data",
+)
 # pydantic is not among them: newer typers import it themselves to read options
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "sqlalchemy", "PIL", "rich.live")
 

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from moesaic import __version__
+from moesaic.cli._audit import audit
 from moesaic.cli._campaign import campaign
 from moesaic.cli._export import export
+from moesaic.cli._families import families
 from moesaic.cli._group import Commands
 from moesaic.cli._predict import predict
 from moesaic.cli._search import resume, search
@@ -51,6 +53,14 @@ _COMMANDS: dict[Callable[..., None], str] = {
         "moesaic predict runs/search-001 vectors.npy --json",
     ),
     export: _example("moesaic export runs/search-001 --format pt2 --out model.pt2"),
+    audit: _example(
+        "moesaic audit results.csv --pool families.txt",
+        "moesaic audit results.csv --next 40 --json",
+    ),
+    families: _example(
+        "moesaic families results.csv --plot effects.png",
+        "moesaic families first.csv --holdout later.csv --json",
+    ),
     data: _example("moesaic data mosaic", "moesaic data photos/+digits --image-size 32 --json"),
 }
 

@@ -27,3 +27,7 @@ Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="print nothing but errors (and JSON with --json)")
 ]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="the directory of a run")]
+CampaignPath = Annotated[
+    Path,
+    typer.Argument(metavar="FILE.csv|RUN", help="candidates in a CSV file, or a campaign's run"),
+]

@@ -26,6 +26,7 @@ from moesaic.runs.campaign._probe import Probed
 from moesaic.strategies.planners import Told, get_planner
 
 _LEADERS = 5
+_ROUND = 12  # candidates between two looks of a planner that learns
 _CLOSED = "closed"
 
 
@@ -79,7 +80,7 @@ def run_rounds(loop: Loop) -> list[Candidate]:
     """
     config = loop.session.config
     planner = get_planner(config.planner, loop.design.pool, config.experts, config.seed)
-    size = planner.round_size or config.candidates
+    size = _ROUND if planner.learns else config.candidates
     stage = MIXTURES if config.quick_epochs is None else QUICK
     epochs = config.quick_epochs or config.epochs
     planned: list[tuple[str, ...]] = []

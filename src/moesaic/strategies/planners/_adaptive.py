@@ -33,6 +33,7 @@ class AdaptivePlanner(Planner):
     """
 
     name = "adaptive"
+    learns = True
 
     def __init__(self, pool: Sequence[str], experts: int, seed: int = 0) -> None:
         """See `Planner`."""

@@ -41,6 +41,7 @@ class Planner(ABC):
     `moesaic.planners` whose target is called as `(pool, experts, seed)`.
 
     Attributes:
+        learns: whether results change what comes next, so that a campaign asks in rounds.
         pool: (n,) the families, sorted by name.
         experts: K.
         seed: the campaign's seed; every draw derives from it.
@@ -48,6 +49,7 @@ class Planner(ABC):
     """
 
     name: str
+    learns: bool = False
 
     def __init__(self, pool: Sequence[str], experts: int, seed: int = 0) -> None:
         """Keep what every planner needs; the order of the pool makes no difference.

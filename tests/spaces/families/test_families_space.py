@@ -54,6 +54,7 @@ def own(monkeypatch):
     """Let a test register families of its own, forgotten afterwards."""
     from moesaic.spaces.families import _registry
 
+    assert family_names("native")  # they are registered before the copy is made
     monkeypatch.setattr(_registry, "_REGISTERED", dict(_registry._REGISTERED))
     return register_family
 

@@ -16,7 +16,8 @@ LEMUR29 = (
     *("ShuffleNet", "SqueezeNet-1", "SqueezeNet-2", "SwinTransformer", "UNet2D", "VGG"),
     "VisionTransformer",
 )
-_PROVIDERS = ("native", "pytorchcv")
+_PRESETS = ("native", "pytorchcv")  # all families of that provider
+_ROOMS = ("lemur/", "pytorchcv/", "timm/")  # what begins so is a name, not a path
 
 
 def read_pool(text: str) -> tuple[str, ...]:
@@ -33,7 +34,7 @@ def read_pool(text: str) -> tuple[str, ...]:
     wanted = text.strip()
     if wanted == "lemur29":
         return LEMUR29
-    if wanted in _PROVIDERS:
+    if wanted in _PRESETS:
         return check_pool(family_names(wanted), f"pool {wanted!r}")
     if _is_path(wanted):
         return check_pool(_read_file(Path(wanted)), f"pool file {wanted}")
@@ -60,7 +61,7 @@ def check_pool(names: Sequence[str], source: str = "the pool") -> tuple[str, ...
 
 
 def _is_path(text: str) -> bool:
-    if not text or "," in text or text in family_names():
+    if not text or "," in text or text.startswith(_ROOMS) or text in family_names():
         return False
     return any(mark in text for mark in "/\\") or text.endswith(".txt") or Path(text).is_file()
 

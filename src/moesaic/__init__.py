@@ -5,6 +5,7 @@ Names are imported when they are first used, so that `import moesaic` costs next
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from moesaic import errors
@@ -144,6 +145,10 @@ def resume(path: str | Path, watcher: Watcher | None = None) -> RunResult:
 
 def _reported(found: RunResult) -> RunResult:
     """Write the report of a finished run where there is none yet; `runs` is below `report`."""
+    if found.result.get("kind") == "campaign":
+        from moesaic.report.campaign import record_yield
+
+        found = replace(found, result=record_yield(found.folder))
     if not (found.folder / "report.html").exists():
         from moesaic.report import write_report
 

@@ -1,6 +1,6 @@
 """Runs: the loop that plans, executes, records and resumes."""
 
-from moesaic.runs._folder import RunFolder, open_folder
+from moesaic.runs._folder import RunFolder, open_folder, write_json
 from moesaic.runs._lifecycle import RunResult
 from moesaic.runs._open import Run, open_run
 from moesaic.runs._progress import Watcher
@@ -20,4 +20,5 @@ __all__ = [
     "plan_campaign",
     "resume",
     "search",
+    "write_json",
 ]

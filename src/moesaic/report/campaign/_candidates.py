@@ -1,4 +1,4 @@
-"""The candidates of a campaign, and reading them from a CSV file; nothing is judged here."""
+"""The candidates of a campaign, and reading them from a run or a file; nothing is judged here."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from moesaic.errors import InputError
+from moesaic.runs import open_run
 
 Status = Literal["planned", "done", "failed"]
 _STATUSES: dict[str, Status] = {
@@ -43,7 +44,7 @@ class Candidate(NamedTuple):
 
 
 def read_candidates(path: Path) -> list[Candidate]:
-    """Read the candidates of a campaign in their order.
+    """Read the candidates of a campaign in their order, from its run directory or a file.
 
     A CSV file, plain or .gz, has the columns e1 .. eK or one column `families`, joined by `+`;
     `accuracy`, `status` and `cause` may be there; other columns are ignored. A row without a
@@ -54,7 +55,7 @@ def read_candidates(path: Path) -> list[Candidate]:
         InputError: the path cannot be read or holds no candidates; the row at fault is named.
     """
     if path.is_dir():
-        raise InputError(f"no campaign in {path}: give a CSV file of candidates")
+        return _of_run(path)
     rows = [row for row in _read_rows(path) if any(cell.strip() for cell in row[1])]
     if not rows:
         raise InputError(f"{path} is empty: expected a line of column names, then candidates")
@@ -69,6 +70,21 @@ def read_candidates(path: Path) -> list[Candidate]:
                 f"{path} line {line} has {len(candidate.families)} families, the first has "
                 f"{len(found[0].families)}: keep candidates of one size"
             )
+    return found
+
+
+def _of_run(path: Path) -> list[Candidate]:
+    found = [
+        Candidate(
+            families=candidate.families,
+            accuracy=candidate.accuracy if candidate.status == "done" else None,
+            status="planned" if candidate.status == "lost" else candidate.status,
+            cause=candidate.cause or "",
+        )
+        for candidate in open_run(path).candidates()
+    ]
+    if not found:
+        raise InputError(f"the campaign in {path} has planned nothing yet: run it first")
     return found
 
 

@@ -26,6 +26,7 @@ from moesaic.runs.campaign._probe import Probed
 from moesaic.strategies.planners import Told, get_planner
 
 _LEADERS = 5
+_SHARE = 0.85  # of the budget; the final table needs the rest
 _ROUND = 12  # candidates between two looks of a planner that learns
 _CLOSED = "closed"
 
@@ -147,10 +148,13 @@ def _stop(loop: Loop) -> bool:
     """Close the campaign once its budget is spent; recorded, so that a resumed run agrees."""
     if is_closed(loop):
         return True
-    if loop.session.out_of_time(0.85):
-        loop.session.bank.set_meta(_CLOSED, True)
-        return True
-    return False
+    if not loop.session.out_of_time(_SHARE):
+        return False
+    bank = loop.session.bank
+    if len(bank.trials(kind="mixture", status="planned")) == len(bank.trials(kind="mixture")):
+        return False  # a budget that is spent before the first mixture still pays for one
+    bank.set_meta(_CLOSED, True)
+    return True
 
 
 def is_closed(loop: Loop) -> bool:

@@ -33,9 +33,9 @@ for width in (2, 3, 4):
 """
 
 
-@pytest.fixture
-def plugin(tmp_path: Path) -> str:
-    path = tmp_path / "families.py"
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("plugin") / "families.py"
     path.write_text(PLUGIN)
     return str(path)
 

@@ -15,6 +15,7 @@ from moesaic.cli import app
 
 COMMANDS = (
     "search",
+    "campaign",
     "resume",
     "status",
     "report",

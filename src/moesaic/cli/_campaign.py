@@ -45,6 +45,9 @@ def campaign(
     experts: Annotated[
         int | None, option("families in a mixture, 2 to 8", "4", metavar="NUMBER")
     ] = None,
+    clusters: Annotated[
+        int | None, option("clusters that mixtures are measured on", "chosen", metavar="NUMBER")
+    ] = None,
     planner: Annotated[
         str | None,
         option("stratified, random, alphabetical or adaptive", "stratified", metavar="NAME"),

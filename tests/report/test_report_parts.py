@@ -18,7 +18,7 @@ from moesaic.report import _format as words
 from moesaic.report import _judge as judge
 from moesaic.report import _theme as theme
 from moesaic.report._cell import draw_cell
-from moesaic.report._cost import _shown
+from moesaic.report._cost import without_password
 from moesaic.report._examples import image_source
 from moesaic.report._value import draw_interval
 from moesaic.spaces import get_space
@@ -153,9 +153,9 @@ def test_images_keep_their_pixels_and_large_ones_shrink():
     assert Image.open(io.BytesIO(large)).size == (48, 96)
 
 
-def test_the_password_of_a_database_is_not_shown():
-    shown = _shown("postgresql+psycopg://ann:s3cret@host:5432/runs")
+def test_the_password_of_a_database_is_notwithout_password():
+    shown = without_password("postgresql+psycopg://ann:s3cret@host:5432/runs")
     assert shown == "postgresql+psycopg://ann:***@host:5432/runs"
-    assert "s3cret" not in str(_shown("ann:s3cret at host"))
-    assert _shown("sqlite:////data/runs.db") == "sqlite:////data/runs.db"
-    assert _shown(None) is None
+    assert "s3cret" not in str(without_password("ann:s3cret at host"))
+    assert without_password("sqlite:////data/runs.db") == "sqlite:////data/runs.db"
+    assert without_password(None) is None

@@ -26,8 +26,14 @@ _CAUSES = {
     "diverged": "diverged",
     "build_error": "could not be built",
     "worker_died": "worker died",
+    "refused": "refused before it began",
     "error": "error",
 }
+
+
+def cause_in_words(cause: str) -> str:
+    """Return what the cause of a failure is called in a report."""
+    return _CAUSES.get(cause, cause)
 
 
 def build_cost(material: Material) -> dict[str, Any]:
@@ -74,7 +80,7 @@ def _failure(failure: Failure) -> dict[str, Any]:
         "stage": trial.stage,
         "index": trial.index,
         "key": trial.key,
-        "cause": _CAUSES.get(failure.cause, failure.cause),
+        "cause": cause_in_words(failure.cause),
         "message": failure.message,
         "traceback": failure.traceback,
     }
@@ -83,7 +89,7 @@ def _failure(failure: Failure) -> dict[str, Any]:
 def build_reproduce(material: Material) -> dict[str, Any]:
     """Return what the template of the section on reproduction reads."""
     told = material.result.get("data") or {}
-    settings = {**material.config.to_dict(), "storage": _shown(material.config.storage)}
+    settings = {**material.config.to_dict(), "storage": without_password(material.config.storage)}
     text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
     config = str(material.folder.config_file)
     return {
@@ -97,7 +103,7 @@ def build_reproduce(material: Material) -> dict[str, Any]:
     }
 
 
-def _shown(storage: str | None) -> str | None:
+def without_password(storage: str | None) -> str | None:
     """Return a database URL without its password: reports are mailed."""
     if storage is None:
         return None

@@ -8,6 +8,7 @@ from moesaic.report._format import amount, duration, number, percent, whole
 from moesaic.report._judge import Judgement
 from moesaic.report._material import Material
 from moesaic.report._variants import rows_of, title_of
+from moesaic.runs import RunFolder
 
 SINGLES = ("single", "single_long")
 
@@ -40,8 +41,8 @@ def build_overview(material: Material) -> dict[str, Any]:
         "training_seconds": duration(cost.get("training_seconds")),
         "seconds": duration(result.get("seconds")),
         "has_seconds": number(result.get("seconds")) is not None,
-        "data": _data(material),
-        "code": _code(material),
+        "data": build_data(result.get("data") or {}, material.config.data),
+        "code": build_code(material.folder, result.get("data") or {}),
         "model_accuracy": percent((result.get("model") or {}).get("test_accuracy")),
         "repeats": len(ours.get("test_accuracies") or []),
     }
@@ -59,8 +60,13 @@ def _judge(verdict: dict[str, Any]) -> Judgement:
     )
 
 
-def _data(material: Material) -> dict[str, Any]:
-    told = material.result.get("data") or {}
+def build_data(told: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return what a template says about the data.
+
+    Args:
+        told: what the run recorded about them.
+        name: of the data, where it recorded none.
+    """
     shape = [int(size) for size in told.get("input_shape") or []]
     if len(shape) == 3:
         colours = "grey" if shape[0] == 1 else "colour" if shape[0] == 3 else f"{shape[0]}-channel"
@@ -69,7 +75,7 @@ def _data(material: Material) -> dict[str, Any]:
         kind = f"vectors of {shape[0]} numbers" if shape else "samples"
     samples = told.get("samples") or {}
     return {
-        "name": str(told.get("name", material.config.data)),
+        "name": str(told.get("name", name)),
         "kind": kind,
         "samples": {part: whole(count) for part, count in samples.items()},
         "classes": len(told.get("classes") or {}),
@@ -79,15 +85,19 @@ def _data(material: Material) -> dict[str, Any]:
     }
 
 
-def _code(material: Material) -> dict[str, str]:
-    """Return three lines for moesaic and three for torch alone."""
-    path = str(material.folder.path)
-    told = material.result.get("data") or {}
+def build_code(folder: RunFolder, told: dict[str, Any]) -> dict[str, str]:
+    """Return three lines for moesaic and three for torch alone.
+
+    Args:
+        folder: of the run.
+        told: what the run recorded about its data.
+    """
+    path = str(folder.path)
     shape = ", ".join(str(size) for size in told.get("input_shape") or ["..."])
     kind = "uint8" if len(told.get("input_shape") or []) == 3 else "float32"
     classes = len(told.get("classes") or {})
     note = f"# {kind} (B, {shape}) -> (B, {classes})"
-    program = str(material.folder.model / "model.pt2")
+    program = str(folder.model / "model.pt2")
     return {
         "moesaic": f"import moesaic\nmodel = moesaic.load_model({path!r})\n"
         f"logits = model(samples)  {note}",

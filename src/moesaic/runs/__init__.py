@@ -1,6 +1,6 @@
 """Runs: the loop that plans, executes, records and resumes."""
 
-from moesaic.runs._folder import RunFolder, open_folder, write_json
+from moesaic.runs._folder import RunFolder, open_folder, read_result, write_json
 from moesaic.runs._lifecycle import RunResult
 from moesaic.runs._open import Run, open_run
 from moesaic.runs._progress import Watcher
@@ -18,6 +18,7 @@ __all__ = [
     "open_folder",
     "open_run",
     "plan_campaign",
+    "read_result",
     "resume",
     "search",
     "write_json",

@@ -1,4 +1,4 @@
-"""Analysis of campaigns: how a design covered its space, and which families pay."""
+"""Campaigns: what they covered, which families pay, and their page."""
 
 from moesaic.report.campaign._audit import audit
 from moesaic.report.campaign._candidates import Candidate, read_candidates, read_pool

@@ -8,9 +8,9 @@ import torch
 
 from moesaic.config import CampaignConfig
 from moesaic.errors import TrialError
-from moesaic.runs.campaign._campaign import load_plugins, pool_of
+from moesaic.runs.campaign._campaign import load_plugins
 from moesaic.spaces import build_architecture
-from moesaic.spaces.families import family_architecture, family_names, get_family
+from moesaic.spaces.families import family_architecture, family_names, get_family, read_pool
 from moesaic.training import count_macs, count_parameters
 
 _SHAPE = (3, 32, 32)
@@ -28,7 +28,7 @@ def describe_families(config: CampaignConfig, pool: bool = True) -> list[dict[st
         InputError: a plugin cannot be loaded, or a name is unknown.
     """
     load_plugins(config)
-    names = pool_of(config) if pool else family_names()
+    names = read_pool(config.pool) if pool else family_names()
     return [_described(name) for name in names]
 
 

@@ -6,12 +6,12 @@ import csv
 import gzip
 import math
 import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from moesaic.errors import InputError
-from moesaic.runs import open_run
 
 Status = Literal["planned", "done", "failed"]
 _STATUSES: dict[str, Status] = {
@@ -74,6 +74,9 @@ def read_candidates(path: Path) -> list[Candidate]:
 
 
 def _of_run(path: Path) -> list[Candidate]:
+    # only here: a file is analysed without loading torch
+    from moesaic.runs import open_run
+
     found = [
         Candidate(
             families=candidate.families,
@@ -128,7 +131,7 @@ def _read_text(path: Path) -> str:
         raise InputError(f"no file {path}: check the path") from None
     except UnicodeDecodeError:
         raise InputError(f"{path} is not UTF-8 text: save it as UTF-8") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"cannot read {path}: {' '.join(str(error).split())}") from None
 
 

@@ -67,9 +67,9 @@ def _holds(
     families: Sequence[str],
     pairs: Sequence[tuple[str, str]],
 ) -> Floats:
-    rows = [
-        [float(name in found.key) for name in families]
-        + [float(found.key.issuperset(pair)) for pair in pairs]
-        for found in candidates
-    ]
-    return np.array(rows).reshape(len(candidates), len(families) + len(pairs))
+    place = {name: index for index, name in enumerate(families)}
+    single = np.zeros((len(candidates), len(families)))
+    for row, found in zip(single, candidates, strict=True):
+        row[[place[name] for name in found.families if name in place]] = 1.0
+    first, second = ([place[pair[side]] for pair in pairs] for side in (0, 1))
+    return np.column_stack([single, single[:, first] * single[:, second]])

@@ -8,7 +8,6 @@ from typing import Any
 from moesaic.errors import InputError
 from moesaic.report.campaign._candidates import read_candidates
 from moesaic.report.campaign._yield import family_yield
-from moesaic.runs import open_run, write_json
 
 
 def record_yield(folder: Path) -> dict[str, Any]:
@@ -20,6 +19,8 @@ def record_yield(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: there is no campaign, or it is not finished.
     """
+    from moesaic.runs import open_run, write_json
+
     run = open_run(folder)
     result = run.result()
     if "yield" not in result:

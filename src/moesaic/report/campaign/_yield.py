@@ -45,19 +45,8 @@ def family_yield(
     Raises:
         InputError: too few accuracies, all equal, not in 0 .. 1, or mixtures of another size.
     """
-    measured, accuracy = _measured(candidates)
-    if len(measured) < _LEAST or accuracy.min() == accuracy.max():
-        what = "different accuracies" if len(measured) >= _LEAST else f"{_LEAST} accuracies"
-        raise InputError(
-            f"{len(measured)} candidates with an accuracy are too few or too alike to tell "
-            f"families apart: give at least {what}"
-        )
-    design = make_design(measured)
-    if all(design.anchored):
-        raise InputError("all candidates hold the same families: effects need different ones")
+    measured, accuracy, design, effects = _fit(candidates)
     columns = design.columns(measured)
-    groups = [size for size in (len(design.families), len(design.pairs)) if size]
-    effects = fit_effects(columns, accuracy, tuple(groups))
     drawn = effects.draw(_DRAWS, generator(seed, "family-yield"))
     rows = _family_rows(design, effects, drawn, measured)
     return {
@@ -75,6 +64,36 @@ def family_yield(
         "noise": effects.noise,
         "ceiling": effects.ceiling,
     }
+
+
+def predict_accuracy(candidates: Sequence[Candidate], others: Sequence[Candidate]) -> Floats:
+    """Return the accuracy (n,) that measured candidates let expect of n others.
+
+    Args:
+        candidates: at least 8 with an accuracy; the others are left out.
+        others: mixtures of any families; one that was never measured counts as average.
+
+    Raises:
+        InputError: as `family_yield` does.
+    """
+    _, _, design, effects = _fit(candidates)
+    return effects.predict(design.columns(others))
+
+
+def _fit(candidates: Sequence[Candidate]) -> tuple[list[Candidate], Floats, Design, Effects]:
+    measured, accuracy = _measured(candidates)
+    if len(measured) < _LEAST or accuracy.min() == accuracy.max():
+        what = "different accuracies" if len(measured) >= _LEAST else f"{_LEAST} accuracies"
+        raise InputError(
+            f"{len(measured)} candidates with an accuracy are too few or too alike to tell "
+            f"families apart: give at least {what}"
+        )
+    design = make_design(measured)
+    if all(design.anchored):
+        raise InputError("all candidates hold the same families: effects need different ones")
+    groups = [size for size in (len(design.families), len(design.pairs)) if size]
+    effects = fit_effects(design.columns(measured), accuracy, tuple(groups))
+    return measured, accuracy, design, effects
 
 
 def _measured(candidates: Sequence[Candidate]) -> tuple[list[Candidate], Floats]:

@@ -148,27 +148,67 @@ def test_heat_map_shows_planned_above_and_done_below_the_diagonal():
     assert draw_pairs([str(number) for number in range(99)], planned, done) is None
 
 
-def test_effects_are_ordered_judged_and_advised(tmp_path):
+def effect(name: str, mean: float | None, **more: object) -> dict[str, object]:
+    """Return a family's effect with an interval of a point to both sides."""
+    ends = [None if mean is None else mean + side for side in (-0.01, 0.01)]
+    return {"name": name, "mean": mean, "low": ends[0], "high": ends[1], "n": 5, **more}
+
+
+def test_effects_are_ordered_and_judged_by_their_intervals(tmp_path):
     run = FakeCampaign(tmp_path / "run", fitted=True)
     run.result["yield"] = {
         "effects": [
-            {"name": "BagNet", "mean": -0.03, "low": -0.05, "high": -0.01, "n": 6},
-            {"name": "DPN", "mean": 0.0, "low": -0.01, "high": 0.01, "n": 4},
-            {"name": "AirNet", "mean": 0.02, "low": 0.01, "high": 0.03, "n": 5},
-            {"name": "RegNet", "mean": None, "low": None, "high": None},
+            effect("BagNet", -0.03),
+            effect("DPN", 0.0),
+            effect("IGCV3", -0.02),
+            effect("AirNet", 0.02),
+            effect("RegNet", None),
         ],
         "keep": [{"name": "AirNet"}],
         "drop": ["BagNet"],
     }
     text = run.page.section("yield").text
-    places = [text.index(f"{name} {count} ") for name, count in (("AirNet", 5), ("DPN", 4))]
+    rows = (
+        "AirNet 5 +2.0 +1.0 to +3.0 keep",
+        "DPN 5 0.0 −1.0 to +1.0 not shown",
+        "IGCV3 5 −2.0 −3.0 to −1.0 below average",
+        "BagNet 5 −3.0 −4.0 to −2.0 leave out",
+        "RegNet 5 – not measured",
+    )
+    places = [text.index(words) for words in rows]
     assert places == sorted(places)
+    assert "Keep: AirNet . Leave out of the next campaign: BagNet" in text
+    assert "one scale, −4.0 to +3.0 points" in text
+    assert "Chance" not in text
+    assert "Pairs" not in text
+
+
+def test_what_a_fit_tells_beside_effects_is_shown(tmp_path):
+    run = FakeCampaign(tmp_path / "run", fitted=True)
+    run.result["yield"] = {
+        "effects": [
+            effect("BagNet", 0.005, verdict="keep", identifiable=True, p_keep=0.962),
+            effect("DPN", 0.0, verdict="measure", identifiable=True, p_keep=0.5),
+            effect("AirNet", 0.9, verdict="average", identifiable=False, p_keep=0.5),
+        ],
+        "loo_r2": 0.512,
+        "loo_spearman": 0.734,
+        "pairs": [
+            {"names": ["DPN", "IGCV3"], "mean": 0.004, "verdict": "synergy"},
+            {"names": ["AirNet", "DPN"], "mean": 0.012, "verdict": "synergy"},
+            {"names": ["BagNet", "DPN"], "mean": 0.0, "verdict": ""},
+            {"names": ["DPN", "RegNet"], "mean": -0.02, "verdict": "clash"},
+        ],
+    }
+    text = plain(run.page.section("yield").text)
     for words in (
-        "Keep: AirNet . Leave out of the next campaign: BagNet",
-        "AirNet 5 +2.0 +1.0 to +3.0 pays : keep",
-        "DPN 4 0.0 −1.0 to +1.0 not shown",
-        "BagNet 6 −3.0 −5.0 to −1.0 costs accuracy : leave out",
-        "RegNet – – not measured",
+        "BagNet 5 +0.5 −0.5 to +1.5 96 % keep",
+        "DPN 5 0.0 −1.0 to +1.0 50 % measure more",
+        "AirNet 5 – – in every mixture: cannot be told",
+        "−1.0 to +1.5 points",
+        "R² 0.51, Spearman 0.73",
+        "more than their two families: AirNet + DPN (+1.2) and DPN + IGCV3 (+0.4).",
+        "Pairs that add less: DPN + RegNet (−2.0).",
     ):
         assert words in text
 

@@ -1,12 +1,12 @@
-"""The section on which families pay: effects with intervals, plain means where none were fitted."""
+"""The section on which families pay: fitted effects, or plain means where none were fitted."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from moesaic.report._format import DASH, listed, number, percent, signed
+from moesaic.report._format import DASH, listed, number, percent, plain, signed
 from moesaic.report._judge import UNKNOWN, Judgement
-from moesaic.report.campaign._page_material import CampaignMaterial, mapping, records
+from moesaic.report.campaign._page_material import CampaignMaterial, joined, mapping, records
 from moesaic.report.campaign._page_scale import (
     Interval,
     describe_interval,
@@ -14,6 +14,14 @@ from moesaic.report.campaign._page_scale import (
     read_interval,
     scale_of,
 )
+
+_ADVICE = {
+    "keep": Judgement("good", "keep"),
+    "drop": Judgement("bad", "leave out"),
+    "measure": Judgement("open", "measure more"),
+    "average": Judgement("open", "average"),
+}
+_MOST_PAIRS = 5
 
 
 def build_yield(material: CampaignMaterial) -> dict[str, Any]:
@@ -26,31 +34,43 @@ def build_yield(material: CampaignMaterial) -> dict[str, Any]:
 
 
 def _effects(told: dict[str, Any], effects: list[dict[str, Any]]) -> dict[str, Any]:
-    keep, drop = _names(told.get("keep")), _names(told.get("drop"))
-    known = [(row, read_interval(row)) for row in effects]
+    advice = {
+        **dict.fromkeys(_names(told.get("keep")), "keep"),
+        **dict.fromkeys(_names(told.get("drop")), "drop"),
+    }
+    known = [(row, _interval(row)) for row in effects]
     known.sort(key=lambda entry: -entry[1][0] if entry[1] is not None else float("inf"))
     scale = scale_of(interval for _, interval in known)
     rows = []
     for row, interval in known:
         name = str(row.get("name", ""))
-        judgement = _judge(interval)
+        judgement = _judge(row, interval, advice.get(name, str(row.get("verdict", ""))))
         rows.append(
             {
                 "name": name,
                 "effect": DASH if interval is None else signed(interval[0]),
                 "interval": describe_interval(interval),
                 "count": _count(row.get("n")),
+                "sure": DASH if interval is None else percent(row.get("p_keep"), 0),
                 "drawing": draw_on(scale, interval, judgement.tone),
                 "judgement": judgement,
-                "advice": "keep" if name in keep else "leave out" if name in drop else "",
             }
         )
     return {
         "rows": rows,
-        "keep": listed(keep),
-        "drop": listed(drop),
+        "keep": listed([name for name, word in advice.items() if word == "keep"]),
+        "drop": listed([name for name, word in advice.items() if word == "drop"]),
+        "sure_known": any(number(row.get("p_keep")) is not None for row, _ in known),
         "ends": (signed(scale.low), signed(scale.high)),
+        "fit": _fit(told),
+        "synergies": _pairs(told, "synergy"),
+        "clashes": _pairs(told, "clash"),
     }
+
+
+def _interval(row: dict[str, Any]) -> Interval | None:
+    """Return an effect; None for a family in every mixture, whose effect cannot be told."""
+    return None if row.get("identifiable") is False else read_interval(row)
 
 
 def _names(value: Any) -> list[str]:
@@ -62,14 +82,42 @@ def _names(value: Any) -> list[str]:
     ]
 
 
-def _judge(interval: Interval | None) -> Judgement:
+def _judge(row: dict[str, Any], interval: Interval | None, advice: str) -> Judgement:
+    """Return the advice that was given; without one judge the interval."""
+    if row.get("identifiable") is False:
+        return Judgement("open", "in every mixture: cannot be told")
     if interval is None:
         return UNKNOWN
+    if advice in _ADVICE:
+        return _ADVICE[advice]
     if interval[1] > 0:
-        return Judgement("good", "pays")
+        return Judgement("good", "above average")
     if interval[2] < 0:
-        return Judgement("bad", "costs accuracy")
+        return Judgement("bad", "below average")
     return Judgement("open", "not shown")
+
+
+def _fit(told: dict[str, Any]) -> str:
+    """Say how well the effects predict mixtures that were left out."""
+    scores = [
+        f"{words} {plain(told.get(name))}"
+        for name, words in (("loo_r2", "R²"), ("loo_spearman", "Spearman"))
+        if number(told.get(name)) is not None
+    ]
+    return ", ".join(scores)
+
+
+def _pairs(told: dict[str, Any], verdict: str) -> str:
+    """Name the pairs that surely add more, or less, than their two families; strongest first."""
+    found = [
+        (points, joined(row.get("names") or []))
+        for row in records(told.get("pairs"))
+        if row.get("verdict") == verdict and (points := number(row.get("mean"))) is not None
+    ]
+    found.sort(key=lambda entry: (-abs(entry[0]), entry[1]))
+    shown = [f"{name} ({signed(100 * points)})" for points, name in found[:_MOST_PAIRS]]
+    more = len(found) - len(shown)
+    return f"{', '.join(shown)} and {more} more" if more else listed(shown)
 
 
 def _count(value: Any) -> str:

@@ -9,6 +9,7 @@ import inspect
 import os
 import re
 import sys
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from moesaic.errors import BuildError, InputError
+from moesaic.errors import BuildError, InputError, MoesaicError
 from moesaic.spaces.families._logits import with_logits
 from moesaic.spaces.families._optional import import_torchvision, missing
 from moesaic.spaces.families._registry import Family
@@ -26,9 +27,12 @@ ENVIRONMENT = "MOESAIC_LEMUR"
 _DISTRIBUTION = "nn-dataset"
 _INSIDE = Path("ab", "nn", "nn")
 # Variants that a program wrote: NAME-<hash>, and numbered or hashed ones under a prefix.
-_GENERATED = re.compile(r"[0-9a-f]{32}$|-[0-9a-f]{8}-[0-9a-f-]{27}$|^[a-z]")
-# A network that fetches weights or tokenizers when it is built.
-_FETCHES = ("from_pretrained(", "load_state_dict_from_url", "hf_hub_download", "torch.hub")
+_GENERATED = re.compile(r"[0-9a-f]{32}$|-[0-9a-f]{8}-[0-9a-f-]{27}$|^[a-z_]")
+# What a network that fetches weights or tokenizers when it is built has in its text.
+_FETCHES = (
+    *("from_pretrained(", "load_state_dict_from_url", "hf_hub_download", "torch.hub"),
+    *("Weights.DEFAULT", "Weights.IMAGENET1K", "pretrained=True"),
+)
 # LEMUR's hyperparameters are drawn from 0 to 1; these are usual values, `_OTHER` for the rest.
 _HYPERPARAMETERS: dict[str, float] = {
     "lr": 0.01,
@@ -48,13 +52,13 @@ _OTHER = 0.5
 
 
 def names() -> tuple[str, ...]:
-    """Return what people wrote for LEMUR; generated variants can be asked for, too.
+    """Return what people wrote for LEMUR and needs no download; variants can be asked for, too.
 
     Raises:
         InputError: there is no LEMUR: neither the package nor a folder in MOESAIC_LEMUR.
     """
-    stems = (path.stem for path in _folder().glob("*.py"))
-    return tuple(sorted(stem for stem in stems if not _GENERATED.search(stem) and stem[0] != "_"))
+    written = (path for path in _folder().glob("*.py") if not _GENERATED.search(path.stem))
+    return tuple(sorted(path.stem for path in written if _fetched(_text(path)) is None))
 
 
 def find(name: str) -> Family | None:
@@ -105,11 +109,12 @@ def _build(name: str, path: Path, input_shape: tuple[int, ...], classes: int) ->
         raise BuildError(
             f"family 'lemur/{name}' takes images (C, H, W), got shape {tuple(input_shape)}"
         )
-    module = _load(name, path)
     try:
-        settings = _settings(module)
-        network = module.Net((1, *input_shape), (classes,), settings, torch.device("cpu"))
-    except MemoryError:
+        with redirect_stdout(sys.stderr):  # some of them say how large they are
+            module = _load(name, path)
+            settings = _settings(module)
+            network = module.Net((1, *input_shape), (classes,), settings, torch.device("cpu"))
+    except (MoesaicError, MemoryError):
         raise
     except Exception as error:
         raise _failed(name, "could not be built", error) from error
@@ -131,13 +136,13 @@ def _load(name: str, path: Path) -> ModuleType:
     private = f"_moesaic_lemur_{digest}"
     if private in sys.modules:
         return sys.modules[private]
-    text = path.read_text(encoding="utf-8", errors="replace")
-    for call in _FETCHES:
-        if call in text:
-            raise BuildError(
-                f"family 'lemur/{name}' fetches weights from the network ({call.rstrip('(')}), "
-                "which moesaic does not do"
-            )
+    text = _text(path)
+    fetched = _fetched(text)
+    if fetched is not None:
+        raise BuildError(
+            f"family 'lemur/{name}' fetches weights from the network ({fetched.rstrip('(')}), "
+            "which moesaic does not do"
+        )
     if "torchvision" in text:
         import_torchvision()
     spec = importlib.util.spec_from_file_location(private, path)
@@ -156,6 +161,14 @@ def _load(name: str, path: Path) -> ModuleType:
         del sys.modules[private]
         raise _failed(name, "could not be imported", error) from error
     return module
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _fetched(text: str) -> str | None:
+    return next((mark for mark in _FETCHES if mark in text), None)
 
 
 def _failed(name: str, what: str, error: Exception) -> BuildError:

@@ -14,6 +14,7 @@ from moesaic.config import SearchConfig
 from moesaic.errors import DiskFull, InputError, RunFailed
 from moesaic.execution import Executor, Job, Outcome
 from moesaic.runs._folder import RunFolder
+from moesaic.runs._needs import gpus_of_a_trial, trial_needs
 from moesaic.runs._plan import to_observation, trial_to_dict
 from moesaic.runs._progress import Estimate, Watcher
 from moesaic.runs._work import run_trial
@@ -63,7 +64,9 @@ class Session:
         self.watcher.stage(title, len(by_key))
         for key, trial in waiting.items():
             self.bank.start(key)
-            self.executor.submit(self._job(key, run_trial, trial))
+            words = {"path": str(self.folder.path), "payload": trial_to_dict(trial)}
+            limit = self.config.trial_timeout
+            self.executor.submit(self._job(key, run_trial, words, self.needs(trial), limit))
         done = len(by_key) - len(waiting)
         for outcome in self.executor.results():
             trial = waiting[outcome.key]
@@ -87,16 +90,24 @@ class Session:
         self,
         title: str,
         function: Callable[..., Mapping[str, Any]],
-        arguments: list[dict[str, Any]],
+        arguments: Sequence[Mapping[str, Any]],
+        needs: Sequence[tuple[str, ...]] = (),
     ) -> list[dict[str, Any]]:
         """Run other work in the workers; its answers come in the order of `arguments`.
+
+        Args:
+            title: what a person is told this stage is.
+            function: what to call; it works in the run directory, its argument `path`.
+            arguments: of each call.
+            needs: files of the run that each call reads, the data for training when not given.
 
         Raises:
             RunFailed: one of the calls failed.
         """
         self.watcher.stage(title, len(arguments))
         for index, words in enumerate(arguments):
-            self.executor.submit(Job(f"{title}-{index}", function, words, None))
+            files = needs[index] if needs else self.needs()
+            self.executor.submit(self._job(f"{title}-{index}", function, words, files, None))
         answers: dict[str, dict[str, Any]] = {}
         for outcome in self.executor.results():
             if outcome.status != "done" or outcome.value is None:
@@ -111,9 +122,30 @@ class Session:
         budget = self.config.budget
         return budget is not None and time.monotonic() - self.started > share * budget
 
-    def _job(self, key: str, function: Callable[..., Mapping[str, Any]], trial: Trial) -> Job:
-        words = {"path": str(self.folder.path), "payload": trial_to_dict(trial)}
-        return Job(key, function, words, self.config.trial_timeout)
+    def needs(self, trial: Trial | None = None) -> tuple[str, ...]:
+        """Return the files of the run that training reads, the test split not among them.
+
+        Args:
+            trial: the weights it starts from are among them; None for work without a trial.
+        """
+        return trial_needs(self.folder, None if trial is None else trial.parent)
+
+    def test_needs(self, trial: Trial) -> tuple[str, ...]:
+        """Return the files of the run that the measurement of a finished trial reads."""
+        return trial_needs(self.folder, trial.key, test=True)
+
+    def _job(
+        self,
+        key: str,
+        function: Callable[..., Mapping[str, Any]],
+        words: Mapping[str, Any],
+        needs: tuple[str, ...],
+        limit: float | None,
+    ) -> Job:
+        config = self.config
+        return Job(
+            key, function, words, limit, self.folder.path, needs, gpus=gpus_of_a_trial(config)
+        )
 
     def _is_open(self, key: str) -> bool:
         return self.bank.status(key) in ("planned", "running")

@@ -43,12 +43,13 @@ def find_structure(session: Session) -> dict[str, Any]:
     if known is None:
         words = [{"path": str(session.folder.path)}]
         known = session.call("structure", run_structure, words)[0]
+        del known["files"]
         session.bank.set_meta("structure", known)
     return known
 
 
 def run_structure(path: str) -> dict[str, Any]:
-    """Embed, cluster and judge; writes `structure/` and returns the partition's quality."""
+    """Embed, cluster and judge; returns the partition's quality and the `files` it wrote."""
     context = load_context(path)
     config = context.config
     seed = derive_seed(config.seed, "structure")
@@ -105,6 +106,7 @@ def run_structure(path: str) -> dict[str, Any]:
         "clusters_before_merging": found,
         "shares": [float(share) for share in partition.shares],
         "confusion": routing.confusion.tolist(),
+        "files": [f"structure/{name}" for name in ("partition.npz", "centres.npy", "map.npz")],
     }
 
 

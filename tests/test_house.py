@@ -20,7 +20,7 @@ TOP = ("api", "estimator", "cli", "__init__", "__main__", "testing")
 FILES = sorted(ROOT.rglob("*.py"))
 LONGEST = 400
 # They talk to their own worker processes through pipes; no file is involved.
-PIPES = ("execution/_process.py", "execution/_worker.py")
+PIPES = ("execution/_worker.py",)
 
 
 def name_of(path):

@@ -85,7 +85,11 @@ def search(
     workers: Annotated[int | None, option("worker processes", "2", metavar="NUMBER")] = None,
     device: Annotated[str | None, option("cpu, cuda or auto", "auto", metavar="NAME")] = None,
     executor: Annotated[
-        str | None, option("process or inprocess", "process", metavar="NAME")
+        str | None, option("process, inprocess or ray", "process", metavar="NAME")
+    ] = None,
+    address: Annotated[
+        str | None,
+        option("Ray cluster to join, host:port or auto", "a local one", metavar="HOST:PORT"),
     ] = None,
     trial_timeout: Annotated[
         str | None, option("time one trial may take", "no limit", metavar="TIME")

@@ -29,7 +29,8 @@ class RunConfig(Settings):
     seed: int = Field(0, ge=0, description="the run's seed")
     workers: int = Field(2, ge=1, description="worker processes")
     device: str = Field("auto", description="cpu, cuda, or auto")
-    executor: str = Field("process", description="process or inprocess")
+    executor: str = Field("process", description="process, inprocess or ray")
+    address: str | None = Field(None, description="Ray cluster to join; a local one when not given")
     storage: str | None = Field(None, description="database URL; SQLite in the run by default")
 
     @field_validator("budget", "trial_timeout", mode="before")

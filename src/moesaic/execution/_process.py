@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import pickle
 import queue
 import signal
 import threading
@@ -20,6 +19,7 @@ from moesaic.errors import InputError
 from moesaic.execution._base import Executor, Job, Outcome
 from moesaic.execution._perform import failure, time_limit
 from moesaic.execution._slot import Slot, Ticket
+from moesaic.execution._worker import pack_job, unpack_outcome
 
 _TICK = 0.2  # seconds between two looks at the workers
 _ATTEMPTS = 3  # how often a job is handed out when a worker dies before it is seen to begin it
@@ -78,7 +78,7 @@ class ProcessExecutor(Executor):
             if job.key in self._under_way:
                 raise InputError(f"job '{job.key}' is under way already")
             try:
-                packed = pickle.dumps((job.function, dict(job.arguments), job.timeout))
+                packed = pack_job(job)
             except Exception as error:  # noqa: BLE001 - recorded as the job's result
                 ticket = self._under_way[job.key] = Ticket(job, b"")
                 text = f"the job cannot be sent to a worker: {error}"
@@ -152,7 +152,8 @@ class ProcessExecutor(Executor):
             slot.ticket = None
             error = future.exception()
             if error is None:
-                self._outcomes.put((ticket, _unpack(ticket, future.result())))
+                outcome = unpack_outcome(ticket.job.key, future.result(), ticket.seconds)
+                self._outcomes.put((ticket, outcome))
             elif isinstance(error, TimeoutError):
                 self._outcomes.put((ticket, time_limit(ticket.job, ticket.seconds)))
             else:
@@ -188,15 +189,6 @@ class ProcessExecutor(Executor):
             self._outcomes.put((ticket, outcome))
         else:
             self._queued.appendleft(ticket)
-
-
-def _unpack(ticket: Ticket, packed: bytes) -> Outcome:
-    try:
-        outcome: Outcome = pickle.loads(packed)  # noqa: S301 - from our own worker's pipe
-    except Exception as error:  # noqa: BLE001 - recorded as the job's result
-        text = f"the result cannot be unpacked: {type(error).__name__}: {error}"
-        return failure(ticket.job.key, error, ticket.seconds, text)
-    return outcome
 
 
 def _how_it_died(error: BaseException) -> str:

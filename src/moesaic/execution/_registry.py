@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 
 from moesaic.errors import InputError, unknown_name
 from moesaic.execution._base import Executor
@@ -11,27 +12,49 @@ from moesaic.execution._inprocess import InProcessExecutor
 from moesaic.execution._process import ProcessExecutor
 
 GROUP = "moesaic.executors"
+_HERE = ("process", "inprocess")
 
 
-def get_executor(name: str, workers: int) -> Executor:
+def get_executor(name: str, workers: int, *, address: str | None = None) -> Executor:
     """Return a new executor.
 
     Args:
-        name: "process", "inprocess" or a name registered in the group `moesaic.executors`.
-        workers: how many jobs at once; "inprocess" runs one whatever it says.
+        name: "process", "inprocess", "ray" or a name registered in the group `moesaic.executors`.
+        workers: how many jobs at once; "inprocess" runs one whatever it says, and "ray" as many
+            as the cluster at `address` has CPUs.
+        address: of the cluster that "ray" joins, `host:port` or `auto`; it starts a local one
+            without. Passed on to a registered executor when it is given.
 
     Raises:
-        InputError: nobody registered the name, or what was registered is no executor.
+        InputError: nobody registered the name, what was registered is no executor, Ray is not
+            installed, no cluster answers, or an address for an executor that has none.
     """
+    if name in _HERE and address is not None:
+        raise InputError(
+            f"executor '{name}' works on this machine only and was given the address {address}: "
+            "choose the executor ray"
+        )
     if name == "process":
         return ProcessExecutor(workers)
     if name == "inprocess":
         return InProcessExecutor()
+    if name == "ray":
+        return _ray_executor(workers, address)
     registered = {entry.name: entry for entry in entry_points(group=GROUP)}
     if name not in registered:
-        raise unknown_name("executor", name, {"process", "inprocess", *registered})
-    make: Callable[[int], object] = registered[name].load()
-    executor = make(workers)
+        raise unknown_name("executor", name, {*_HERE, "ray", *registered})
+    make: Callable[..., object] = registered[name].load()
+    executor = make(workers) if address is None else make(workers, address=address)
     if not isinstance(executor, Executor):
         raise InputError(f"executor '{name}' made a {type(executor).__name__}, not an Executor")
     return executor
+
+
+def _ray_executor(workers: int, address: str | None) -> Executor:
+    if find_spec("ray") is None:
+        raise InputError(
+            "the executor ray needs Ray, which is not installed: pip install 'moesaic[ray]'"
+        )
+    from moesaic.execution._ray import RayExecutor
+
+    return RayExecutor(workers, address)

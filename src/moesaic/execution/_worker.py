@@ -7,7 +7,7 @@ import os
 import pickle
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -58,20 +58,52 @@ def perform_packed(number: int, key: str, packed: bytes) -> bytes:
     """
     if _reports is not None:
         _reports.send(("started", number))
-    outcome = _fault_outcome(key) if _fault else _unpack_and_perform(key, packed)
-    try:
-        return pickle.dumps(outcome)
-    except Exception as error:  # noqa: BLE001 - any class may refuse to be pickled in its own way
-        text = f"the result cannot be sent back: {type(error).__name__}: {error}".splitlines()[0]
-        return pickle.dumps(failure(key, error, outcome.seconds, text))
+    return pack_outcome(_fault_outcome(key) if _fault else unpack_and_perform(key, packed))
 
 
-def _unpack_and_perform(key: str, packed: bytes) -> Outcome:
+def pack_job(job: Job) -> bytes:
+    """Pack what a worker needs of a job; raises whatever its arguments raise."""
+    return pickle.dumps((job.function, dict(job.arguments), job.timeout))
+
+
+def unpack_and_perform(key: str, packed: bytes, given: Mapping[str, Any] | None = None) -> Outcome:
+    """Perform a packed job.
+
+    Args:
+        key: the job's key.
+        packed: what `pack_job` made of it.
+        given: arguments that only the worker knows; they replace those that were packed.
+    """
     try:
         function, arguments, timeout = pickle.loads(packed)  # noqa: S301 - our own pipe
     except Exception as error:  # noqa: BLE001 - an import in the worker can fail in any way
         return failure(key, error, 0.0, f"the job cannot be unpacked in the worker: {error}")
-    return perform(Job(key, function, arguments, timeout))
+    return perform(Job(key, function, {**arguments, **(given or {})}, timeout))
+
+
+def pack_outcome(outcome: Outcome) -> bytes:
+    """Pack an outcome; one that cannot be sent becomes a failure that says so."""
+    try:
+        return pickle.dumps(outcome)
+    except Exception as error:  # noqa: BLE001 - any class may refuse to be pickled in its own way
+        text = f"the result cannot be sent back: {type(error).__name__}: {error}".splitlines()[0]
+        return pickle.dumps(failure(outcome.key, error, outcome.seconds, text))
+
+
+def unpack_outcome(key: str, packed: bytes, seconds: float) -> Outcome:
+    """Unpack what `pack_outcome` made, in the coordinator.
+
+    Args:
+        key: the job's key.
+        packed: from our own worker.
+        seconds: how long the job ran, for when this fails.
+    """
+    try:
+        outcome: Outcome = pickle.loads(packed)  # noqa: S301 - from our own worker's pipe
+    except Exception as error:  # noqa: BLE001 - recorded as the job's result
+        text = f"the result cannot be unpacked: {type(error).__name__}: {error}"
+        return failure(key, error, seconds, text)
+    return outcome
 
 
 def _fault_outcome(key: str) -> Outcome:

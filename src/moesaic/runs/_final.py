@@ -91,7 +91,8 @@ def read_test(session: SearchSession, final: Final) -> dict[str, dict[str, Any]]
         for trial in trials.values()
     ]
     function: Callable[..., dict[str, Any]] = run_test
-    answers = session.call("final measurement", function, words)
+    needs = [session.test_needs(trial) for trial in trials.values()]
+    answers = session.call("final measurement", function, words, needs)
     found = dict(zip(trials, answers, strict=True))
     session.bank.set_meta("test", found)
     return found

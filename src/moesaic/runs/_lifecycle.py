@@ -117,7 +117,7 @@ def _run(
     watcher: Watcher,
     execute: Execute[AnyConfig],
 ) -> RunResult:
-    executor = get_executor(config.executor, config.workers)
+    executor = get_executor(config.executor, config.workers, address=config.address)
     session = Session(folder, config, bank, executor, watcher)
     earlier = float(bank.meta("seconds") or 0.0)
     try:

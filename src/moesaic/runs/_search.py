@@ -51,8 +51,9 @@ def _check(config: SearchConfig, dataset: Dataset) -> None:
     """Refuse, before anything is written, what could only fail later."""
     space = make_space(config, dataset)
     get_strategy(config.strategy, space, 1, [1.0])
-    check_device(config.device)
-    get_executor(config.executor, 1).close()
+    if config.address is None:  # else it is the cluster's machines that need the device
+        check_device(config.device)
+    get_executor(config.executor, 1, address=config.address).close()
     least = config.clusters or (2 if config.experts == "auto" else config.experts)
     if len(dataset.train) < least:
         raise InputError(

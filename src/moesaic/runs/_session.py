@@ -15,6 +15,7 @@ from moesaic.config import AnyConfig, SearchConfig
 from moesaic.errors import DiskFull, InputError, RunFailed
 from moesaic.execution import Executor, Job, Outcome
 from moesaic.runs._folder import RunFolder
+from moesaic.runs._needs import gpus_of_a_trial, trial_needs
 from moesaic.runs._plan import to_observation, trial_to_dict
 from moesaic.runs._progress import Estimate, Watcher
 from moesaic.runs._work import run_trial
@@ -52,6 +53,7 @@ class Session(Generic[AnyConfig]):
         trials: Sequence[Trial],
         *,
         time_limit: Callable[[Trial], float | None] | None = None,
+        memory: Callable[[Trial], int | None] | None = None,
         stop: Callable[[], bool] | None = None,
         some_must_succeed: bool = True,
     ) -> list[Observation | None]:
@@ -61,6 +63,7 @@ class Session(Generic[AnyConfig]):
             title: what a person is told this stage is.
             trials: what to run; work that was done before is not done again.
             time_limit: seconds a trial may take; the setting's when not given.
+            memory: bytes a trial is expected to need; asked of a cluster, not of this machine.
             stop: asked before a trial is handed out; once it says so the rest stays planned.
             some_must_succeed: whether a stage of nothing but failures ends the run.
 
@@ -86,7 +89,10 @@ class Session(Generic[AnyConfig]):
                 trial = queue.popleft()
                 self.bank.start(trial.key)
                 seconds = self.config.trial_timeout if time_limit is None else time_limit(trial)
-                self.executor.submit(self._job(trial.key, run_trial, trial, seconds))
+                words = {"path": str(self.folder.path), "payload": trial_to_dict(trial)}
+                needs = self.needs(trial)
+                bytes_ = None if memory is None else memory(trial)
+                self.executor.submit(self.job(trial.key, run_trial, words, needs, seconds, bytes_))
 
         # two a worker, so that none waits; what is not handed out is still "planned" in the bank
         hand_out(2 * self.executor.capacity)
@@ -116,16 +122,24 @@ class Session(Generic[AnyConfig]):
         self,
         title: str,
         function: Callable[..., Mapping[str, Any]],
-        arguments: list[dict[str, Any]],
+        arguments: Sequence[Mapping[str, Any]],
+        needs: Sequence[tuple[str, ...]] = (),
     ) -> list[dict[str, Any]]:
         """Run other work in the workers; its answers come in the order of `arguments`.
+
+        Args:
+            title: what a person is told this stage is.
+            function: what to call; it works in the run directory, its argument `path`.
+            arguments: of each call.
+            needs: files of the run that each call reads, the data for training when not given.
 
         Raises:
             RunFailed: one of the calls failed.
         """
         self.watcher.stage(title, len(arguments))
         for index, words in enumerate(arguments):
-            self.executor.submit(Job(f"{title}-{index}", function, words, None))
+            files = needs[index] if needs else self.needs()
+            self.executor.submit(self.job(f"{title}-{index}", function, words, files, None))
         answers: dict[str, dict[str, Any]] = {}
         for outcome in self.executor.results():
             if outcome.status != "done" or outcome.value is None:
@@ -140,15 +154,47 @@ class Session(Generic[AnyConfig]):
         budget = self.config.budget
         return budget is not None and time.monotonic() - self.started > share * budget
 
-    def _job(
+    def needs(self, trial: Trial | None = None) -> tuple[str, ...]:
+        """Return the files of the run that training reads, the test split not among them.
+
+        Args:
+            trial: the weights it starts from are among them; None for work without a trial.
+        """
+        return trial_needs(self.folder, None if trial is None else trial.parent)
+
+    def test_needs(self, trial: Trial) -> tuple[str, ...]:
+        """Return the files of the run that the measurement of a finished trial reads."""
+        return trial_needs(self.folder, trial.key, test=True)
+
+    def job(
         self,
         key: str,
         function: Callable[..., Mapping[str, Any]],
-        trial: Trial,
-        seconds: float | None,
+        words: Mapping[str, Any],
+        needs: tuple[str, ...],
+        limit: float | None,
+        memory: int | None = None,
     ) -> Job:
-        words = {"path": str(self.folder.path), "payload": trial_to_dict(trial)}
-        return Job(key, function, words, seconds)
+        """Return the job that calls a function in the directory of this run.
+
+        Args:
+            key: names it.
+            function: what to call; it works in the run directory, its argument `path`.
+            words: its arguments.
+            needs: files of the run that it reads.
+            limit: seconds it may take.
+            memory: bytes it is expected to need, asked of a cluster; None to ask for none.
+        """
+        return Job(
+            key,
+            function,
+            words,
+            limit,
+            self.folder.path,
+            needs,
+            gpus=gpus_of_a_trial(self.config),
+            memory=memory,
+        )
 
     def _is_open(self, key: str) -> bool:
         return self.bank.status(key) in ("planned", "running")

@@ -54,12 +54,13 @@ def find_structure(
             {"path": str(session.folder.path), "least": least, "count": count, "epochs": epochs}
         ]
         known = session.call("structure", run_structure, words)[0]
+        del known["files"]
         session.bank.set_meta("structure", known)
     return known
 
 
 def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict[str, Any]:
-    """Embed, cluster and judge; writes `structure/` and returns the partition's quality.
+    """Embed, cluster and judge; returns the partition's quality and the `files` it wrote.
 
     The arguments are those of `find_structure`.
     """
@@ -119,6 +120,7 @@ def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict
         "clusters_before_merging": found,
         "shares": [float(share) for share in partition.shares],
         "confusion": routing.confusion.tolist(),
+        "files": [f"structure/{name}" for name in ("partition.npz", "centres.npy", "map.npz")],
     }
 
 

@@ -145,5 +145,5 @@ def run_test(path: str, payload: dict[str, Any]) -> dict[str, Any]:
         answer = {"macs": macs, "accuracy": float(right.mean())}
     everything = np.zeros(len(test), np.int64)
     found = measure_logits(logits, test.labels, everything, 1)
-    save_predictions(Path(path), f"{trial.key}-test", found.predictions)
-    return {**answer, "experts_used": chosen.tolist()}
+    stored = save_predictions(Path(path), f"{trial.key}-test", found.predictions)
+    return {**answer, "experts_used": chosen.tolist(), "predictions": stored}

@@ -8,6 +8,7 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,6 +185,59 @@ class ExecutorContract(ABC):
         executor.submit(Job("long", double, {"number": 4}))
         assert [o.value for o in executor.results()] == [{"twice": 8}]
 
+    def test_a_job_reads_and_writes_its_folder(self, executor: Executor, tmp_path: Path) -> None:
+        (tmp_path / "data" / "inner").mkdir(parents=True)
+        (tmp_path / "data" / "a.txt").write_text("a")
+        (tmp_path / "data" / "inner" / "b.txt").write_text("b")
+        (tmp_path / "alone.txt").write_bytes(b"")
+        needs = ("data", "alone.txt", "missing.txt")
+        for number in range(4):
+            executor.submit(folder_job(f"j{number}", tmp_path, needs, number=number))
+        seen = set()
+        for outcome in executor.results():
+            assert outcome.status == "done", outcome
+            number = int(outcome.key[1:])
+            assert outcome.value["read"] == ["alone.txt:", "data/a.txt:a", "data/inner/b.txt:b"]
+            names = (outcome.value["predictions"], *outcome.value["files"])
+            assert outcome.value["checkpoint"] is None
+            # in place when the outcome is yielded, whatever else is still running
+            for name in names:
+                assert (tmp_path / name).read_text() == f"{name} of {number}"
+            seen.add(number)
+        assert seen == set(range(4))
+        assert not list(tmp_path.rglob(".tmp-*"))
+
+    def test_a_job_sees_the_newest_of_what_it_needs(
+        self, executor: Executor, tmp_path: Path
+    ) -> None:
+        for text in ("first", "second, longer", "third, as long"):
+            (tmp_path / "a.txt").write_text(text)
+            for number in range(3):
+                executor.submit(folder_job(f"j{number}", tmp_path, ("a.txt",), number=number))
+            for outcome in executor.results():
+                assert outcome.value["read"] == [f"a.txt:{text}"]
+
+    def test_folders_are_kept_apart(self, executor: Executor, tmp_path: Path) -> None:
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "a.txt").write_text(name)
+            executor.submit(folder_job(name, tmp_path / name, ("a.txt",)))
+        outcomes = by_key(executor.results())
+        for name in ("one", "two"):
+            assert outcomes[name].value["read"] == [f"a.txt:{name}"]
+            assert (tmp_path / name / "out" / "0.txt").is_file()
+
+    def test_a_failed_job_leaves_its_folder_as_it_was(
+        self, executor: Executor, tmp_path: Path
+    ) -> None:
+        (tmp_path / "a.txt").write_text("a")
+        words = {"path": str(tmp_path), "fault": "value"}
+        executor.submit(Job("bad", fail_in_folder, words, folder=tmp_path, needs=("a.txt",)))
+        (outcome,) = executor.results()
+        assert outcome.cause == "error"
+        assert "no such thing" in outcome.message
+        assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
     def _needs_isolation(self) -> None:
         if not self.isolated:
             pytest.skip("the executor runs jobs in this very process")
@@ -202,6 +256,39 @@ def double(number: int, pause: float = 0.0) -> dict[str, Any]:
     """A job that works."""
     time.sleep(pause)
     return {"twice": 2 * number}
+
+
+def folder_job(key: str, folder: Path, needs: tuple[str, ...], number: int = 0) -> Job:
+    """Return a job that reads all it finds of a folder and writes two files into it."""
+    words = {"path": str(folder), "number": number, "needs": needs}
+    return Job(key, work_in_folder, words, folder=folder, needs=needs)
+
+
+def work_in_folder(path: str, number: int, needs: tuple[str, ...]) -> dict[str, Any]:
+    """A job that works in a directory."""
+    folder = Path(path)
+    files = [file for need in needs for file in [folder / need, *(folder / need).rglob("*")]]
+    read = [
+        f"{file.relative_to(folder).as_posix()}:{file.read_text()}"
+        for file in files
+        if file.is_file()
+    ]
+    names = [f"out/{number}.txt", f"out/deep/{number}.txt"]
+    (folder / "out" / "deep").mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_text(f"{name} of {number}")
+    return {
+        "read": sorted(read),
+        "predictions": names[0],
+        "checkpoint": None,
+        "files": names[1:],
+    }
+
+
+def fail_in_folder(path: str, fault: str) -> dict[str, Any]:
+    """A job that fails in a directory, having read it."""
+    (Path(path) / "a.txt").read_text()
+    return raise_fault(fault)
 
 
 def sleep(seconds: float) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def _check(config: CampaignConfig, dataset: Dataset) -> None:
         )
     get_planner(config.planner, pool, config.experts, config.seed)
     check_device(config.device)
-    get_executor(config.executor, 1).close()
+    get_executor(config.executor, 1, address=config.address).close()
 
 
 def execute_campaign(session: Session[CampaignConfig]) -> dict[str, Any]:
@@ -198,6 +198,7 @@ def _train_alone(loop: Loop) -> list[Observation | None]:
         "families alone",
         single_trials(loop.design),
         time_limit=loop.limit,
+        memory=loop.memory,
         some_must_succeed=False,
     )
 

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from moesaic.config import CampaignConfig
-from moesaic.execution import Job
 from moesaic.runs._context import load_context
 from moesaic.runs._session import Session
 from moesaic.spaces import build_architecture
@@ -64,7 +63,8 @@ def _ask(session: Session[CampaignConfig], pool: tuple[str, ...]) -> dict[str, A
     limit = session.config.trial_timeout or _TIME_LIMIT
     for name in pool:
         words = {"path": str(session.folder.path), "name": name}
-        session.executor.submit(Job(f"probe {name}", probe_family, words, limit))
+        job = session.job(f"probe {name}", probe_family, words, session.needs(), limit)
+        session.executor.submit(job)
     answers: dict[str, Any] = {}
     for outcome in session.executor.results():
         name = outcome.key.removeprefix("probe ")

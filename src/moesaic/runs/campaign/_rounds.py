@@ -68,6 +68,11 @@ class Loop:
         told = self.need(trial)
         return told.seconds if told is not None and told.seconds else 1.0
 
+    def memory(self, trial: Trial) -> int | None:
+        """Return the bytes a trial is expected to need, None where nothing is known."""
+        told = self.need(trial)
+        return None if told is None else told.memory
+
     def limit(self, trial: Trial) -> float:
         """Return the seconds a trial may take."""
         return self.session.config.trial_timeout or time_limit(self.need(trial))
@@ -129,7 +134,12 @@ def launch(loop: Loop, title: str, planned: Sequence[Trial]) -> None:
     trials = [verdict.trial for verdict in verdicts]
     for number in range(1, MOST_RETRIES + 2):
         session.perform(
-            title, trials, time_limit=loop.limit, stop=lambda: _stop(loop), some_must_succeed=False
+            title,
+            trials,
+            time_limit=loop.limit,
+            memory=loop.memory,
+            stop=lambda: _stop(loop),
+            some_must_succeed=False,
         )
         if config.retry_policy == "none" or number > MOST_RETRIES:
             return

@@ -30,7 +30,8 @@ def read_campaign_test(session: Session[CampaignConfig], found: Found) -> dict[s
         {"path": str(session.folder.path), "payload": trial_to_dict(trial)} for trial in trials
     ]
     function: Callable[..., dict[str, Any]] = run_test
-    answers = session.call("final measurement", function, words)
+    needs = [session.test_needs(trial) for trial in trials]
+    answers = session.call("final measurement", function, words, needs)
     measured = {trial.key: answer for trial, answer in zip(trials, answers, strict=True)}
     session.bank.set_meta("test", measured)
     return measured

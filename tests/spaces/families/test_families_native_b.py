@@ -18,8 +18,9 @@ from moesaic.spaces.families.native._layers import ChannelNorm, Patches, Squeeze
 from moesaic.spaces.families.native._maxvit import MaxVitBlock
 from moesaic.spaces.families.native._mobile import InvertedResidual
 from moesaic.spaces.families.native._shuffle import ShuffleUnit, shuffle
-from moesaic.spaces.families.native._swin import PatchMerging, SwinBlock
+from moesaic.spaces.families.native._swin import PatchMerging
 from moesaic.spaces.families.native._unet import UNet
+from moesaic.spaces.families.native._windows import WindowBlock
 from moesaic.training import count_macs
 
 NAMES = (
@@ -239,7 +240,7 @@ def test_attention_is_counted_beside_the_layers(name):
 
 def test_swin_shifts_every_other_block_unless_the_map_is_one_window():
     model = build("SwinTransformer")
-    windows = [block.attention.windows for block in parts(model, SwinBlock)]
+    windows = [block.attention.windows for block in parts(model, WindowBlock)]
     assert [w.size[0] for w in windows] == [16, 16, 8, 8, 4, 4]
     assert [w.shift for w in windows] == [0, 2, 0, 2, 0, 0]
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moesaic.spaces.families.native._attention import WindowAttention, Windows
+from moesaic.spaces.families.native._windows import WindowAttention, Windows
 
 CASES = {
     "one window": (4, 4, {}),

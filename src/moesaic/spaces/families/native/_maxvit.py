@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from moesaic.spaces.families._registry import family
-from moesaic.spaces.families.native._attention import Perceptron, WindowAttention, Windows
 from moesaic.spaces.families.native._layers import PooledClassifier, SqueezeExcite, convolution
+from moesaic.spaces.families.native._windows import WindowBlock, Windows
 
 _WINDOW = 4
 _HEAD = 16  # channels of a head
@@ -37,23 +37,6 @@ class _Convolutions(nn.Module):
         return out
 
 
-class _Attention(nn.Module):
-    """Attention within windows and a perceptron, each after a norm and with a shortcut."""
-
-    def __init__(self, width: int, windows: Windows) -> None:
-        super().__init__()
-        self.before = nn.LayerNorm(width)
-        self.attention = WindowAttention(width, width // _HEAD, windows)
-        self.between = nn.LayerNorm(width)
-        self.perceptron = Perceptron(width, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, H, W, width) to the same shape."""
-        x = x + self.attention(self.before(x))
-        out: Tensor = x + self.perceptron(self.between(x))
-        return out
-
-
 class MaxVitBlock(nn.Module):
     """Convolutions, attention to the pixels of a block, attention to a grid over all the map."""
 
@@ -70,8 +53,9 @@ class MaxVitBlock(nn.Module):
         super().__init__()
         self.convolutions = _Convolutions(inputs, outputs, stride)
         side = min(_WINDOW, max(height, width))
-        self.block = _Attention(outputs, Windows(height, width, side))
-        self.grid = _Attention(outputs, Windows(height, width, side, grid=True))
+        heads = outputs // _HEAD
+        self.block = WindowBlock(outputs, heads, Windows(height, width, side))
+        self.grid = WindowBlock(outputs, heads, Windows(height, width, side, grid=True))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, H, W) to (B, outputs, ceil(H / stride), ceil(W / stride))."""

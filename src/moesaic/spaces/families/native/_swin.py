@@ -6,28 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from moesaic.spaces.families._registry import family
-from moesaic.spaces.families.native._attention import Perceptron, WindowAttention, Windows
 from moesaic.spaces.families.native._layers import Patches
+from moesaic.spaces.families.native._windows import WindowBlock, Windows
 
 _WINDOW = 4
 _HEAD = 12  # channels of a head
-
-
-class SwinBlock(nn.Module):
-    """Attention within windows, then a perceptron, each after a norm and with a shortcut."""
-
-    def __init__(self, width: int, windows: Windows) -> None:
-        super().__init__()
-        self.before = nn.LayerNorm(width)
-        self.attention = WindowAttention(width, width // _HEAD, windows)
-        self.between = nn.LayerNorm(width)
-        self.perceptron = Perceptron(width, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, H, W, width) to the same shape."""
-        x = x + self.attention(self.before(x))
-        out: Tensor = x + self.perceptron(self.between(x))
-        return out
 
 
 class PatchMerging(nn.Module):
@@ -80,7 +63,9 @@ class SwinTransformer(nn.Module):
             side = min(_WINDOW, max(rows, columns))
             shift = side // 2 if max(rows, columns) > side else 0
             layers += [
-                SwinBlock(width, Windows(rows, columns, side, shift=shift * (i % 2)))
+                WindowBlock(
+                    width, width // _HEAD, Windows(rows, columns, side, shift=shift * (i % 2))
+                )
                 for i in range(depth)
             ]
         self.stages = nn.Sequential(*layers)

@@ -49,7 +49,7 @@ def assemble_campaign(
         "coverage_planned": coverage(
             [c.families for c in found.candidates], found.pool, config.experts
         ).to_dict(),
-        "best": [_described(session, c, test) for c in leaders(found.candidates, _BEST)],
+        "best": [_described(session, c, test, dataset) for c in leaders(found.candidates, _BEST)],
         "table": {
             name: {key: value for key, value in row.items() if key != "right"}
             for name, row in table.items()
@@ -193,9 +193,10 @@ def _verdict(table: dict[str, dict[str, Any]]) -> dict[str, Any]:
         f"family{' at equal training compute' if single == 'single_long' else ''}"
     )
     worth = bool(gain["low"] > 0)
+    doubt = " (no gain is proven)" if not worth and gain["mean"] > 0 else ""
     sentence = (
-        f"A mixture of families {'is' if worth else 'is not'} worth it on this data: {families} "
-        f"reaches {accuracy:.1f} % on test, {points}."
+        f"A mixture of families {'is' if worth else 'is not'} worth it on this data{doubt}: "
+        f"{families} reaches {accuracy:.1f} % on test, {points}."
     )
     return {
         "worth": worth,
@@ -231,14 +232,19 @@ def _hand_over(
 
 
 def _described(
-    session: Session[CampaignConfig], candidate: Candidate, test: dict[str, dict[str, Any]]
+    session: Session[CampaignConfig],
+    candidate: Candidate,
+    test: dict[str, dict[str, Any]],
+    dataset: Dataset,
 ) -> dict[str, Any]:
     observation = session.bank.observation(candidate.trial)
-    measured = test.get(candidate.trial)
+    right = None
+    if candidate.trial in test:
+        right = float(_right(session, [observation], dataset.test, "-test").mean())
     return {
         "families": list(candidate.families),
         "accuracy": candidate.accuracy,
-        "test_accuracy": None if measured is None else measured["accuracy"],
+        "test_accuracy": right,
         "macs_active": observation.macs,
         "parameters": observation.parameters,
         "seconds": observation.seconds,

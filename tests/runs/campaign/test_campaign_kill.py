@@ -15,10 +15,10 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.execution.ray_helpers import loopback_cluster, needs_ray
 
 from moesaic.config import make_campaign_config
 from moesaic.runs import campaign, open_run
-from tests.execution.ray_helpers import loopback_cluster, needs_ray
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +86,7 @@ def test_kill_the_coordinator_twice_and_resume(
     assert_nothing_lost_nothing_twice(out, found)
     assert found["trials"]["failed"] == {}
     for key in ("verdict", "coverage", "best", "structure", "table", "candidates"):
-        mine, whole = ({k: v for k, v in strip(x[key]).items()} for x in (found, expected))
+        mine, whole = (dict(strip(x[key]).items()) for x in (found, expected))
         assert mine == whole, key
 
 

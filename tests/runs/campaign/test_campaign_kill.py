@@ -1,4 +1,4 @@
-"""A campaign survives kill -9 of coordinator, workers and Ray nodes: nothing lost, nothing twice."""
+"""A campaign survives kill -9 of coordinator, workers, nodes: nothing lost, nothing twice."""
 
 from __future__ import annotations
 

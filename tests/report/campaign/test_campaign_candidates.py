@@ -77,7 +77,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path, text, why):
 def test_files_that_are_none(tmp_path):
     with pytest.raises(InputError, match="no file"):
         read_candidates(tmp_path / "none.csv")
-    with pytest.raises(InputError, match="no campaign in"):
+    with pytest.raises(InputError, match="no run in"):
         read_candidates(tmp_path)
     with pytest.raises(InputError, match="not UTF-8"):
         read_candidates(write(tmp_path / "a.csv", "e1,e2\né,B\n", "latin-1"))

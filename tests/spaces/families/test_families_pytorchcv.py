@@ -14,7 +14,7 @@ ROWS = _pytorchcv_table.ROWS
 # Small ones of every kind that is adapted: stem softened, made dense, kept; classifier replaced.
 SMALL = ("mobilenetv2", "peleenet", "resnet_cifar", "nin_cifar", "squeezenet")
 # They decide by the values of tensors, which there are none of on the meta device.
-LOOK_AT_VALUES = ("resdropresnet_cifar", "xdensenet", "xdensenet_cifar")
+LOOK_AT_VALUES = ("isqrtcovresnet", "resdropresnet_cifar", "xdensenet", "xdensenet_cifar")
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("pytorchcv") is None, reason="pytorchcv is not installed"
@@ -96,6 +96,11 @@ class TestInstalled:
     def test_a_version_without_the_network_is_named(self, monkeypatch):
         row = _pytorchcv_table.Row("resnet7", 8, "nowhere")
         with pytest.raises(InputError, match=r"no resnet\.resnet7 .* 0\.0\.67 to 0\.0\.74"):
+            _pytorchcv._build("resnet", row, (3, 32, 32), 10)
+
+    def test_a_constructor_that_fails_is_a_build_error(self):
+        row = _pytorchcv_table.Row("resnet10", 8, "nowhere", options={"nothing_like_it": 1})
+        with pytest.raises(BuildError, match=r"'pytorchcv/resnet' could not be built .* TypeError"):
             _pytorchcv._build("resnet", row, (3, 32, 32), 10)
 
     @pytest.mark.slow

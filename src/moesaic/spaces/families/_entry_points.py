@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 
 from moesaic.errors import InputError
+from moesaic.spaces.families._words import in_one_line
 
 GROUP = "moesaic.families"
 
@@ -33,10 +34,9 @@ def load(point: EntryPoint) -> object:
     except MemoryError:
         raise
     except Exception as error:
-        what = " ".join(str(error).split()) or "no message"
         raise InputError(
             f"family {point.name!r} of {provider_of(point)} cannot be loaded from {point.value}: "
-            f"{type(error).__name__}: {what}"
+            f"{in_one_line(error)}"
         ) from error
     if not callable(build):
         raise InputError(

@@ -22,6 +22,7 @@ from moesaic.errors import BuildError, InputError, MoesaicError
 from moesaic.spaces.families._logits import with_logits
 from moesaic.spaces.families._optional import import_torchvision, missing
 from moesaic.spaces.families._registry import Family
+from moesaic.spaces.families._words import in_one_line
 
 ENVIRONMENT = "MOESAIC_LEMUR"
 _DISTRIBUTION = "nn-dataset"
@@ -172,5 +173,4 @@ def _fetched(text: str) -> str | None:
 
 
 def _failed(name: str, what: str, error: Exception) -> BuildError:
-    message = " ".join(str(error).split()) or "no message"
-    return BuildError(f"family 'lemur/{name}' {what}: {type(error).__name__}: {message}")
+    return BuildError(f"family 'lemur/{name}' {what}: {in_one_line(error)}")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from moesaic.errors import BuildError
+from moesaic.spaces.families._words import in_one_line
 
 _BATCH = 2
 
@@ -71,10 +72,8 @@ def _ask(network: nn.Module, input_shape: tuple[int, ...], name: str, training: 
     except MemoryError:
         raise
     except Exception as error:
-        what = " ".join(str(error).split()) or "no message"
         raise BuildError(
-            f"family {name!r} cannot take images of shape {input_shape}: "
-            f"{type(error).__name__}: {what}"
+            f"family {name!r} cannot take images of shape {input_shape}: {in_one_line(error)}"
         ) from error
     finally:
         for module, flag in flags:

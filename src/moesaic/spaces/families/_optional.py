@@ -9,6 +9,7 @@ from types import ModuleType
 import torch
 
 from moesaic.errors import InputError
+from moesaic.spaces.families._words import in_one_line
 
 # Kept alive: an operator is forgotten together with the library that declared it.
 _DECLARED: list[torch.library.Library] = []
@@ -65,8 +66,7 @@ def _declare() -> None:
 
 
 def _unfit(error: Exception) -> InputError:
-    what = " ".join(str(error).split())
     return InputError(
-        f"torchvision does not go with torch {torch.__version__} ({what}): install the torchvision "
-        "that was built for it"
+        f"torchvision does not go with torch {torch.__version__} ({in_one_line(error)}): install "
+        "the torchvision that was built for it"
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from moesaic.errors import InputError
 from moesaic.spaces.families._registry import registering
+from moesaic.spaces.families._words import in_one_line
 
 # By resolved path: what each registered. A file is executed once in a process.
 _LOADED: dict[Path, tuple[str, ...]] = {}
@@ -59,9 +60,8 @@ def _execute(file: Path, shown: str | Path) -> None:
         raise
     except Exception as error:
         del sys.modules[private]
-        what = " ".join(str(error).split()) or "no message"
         raise InputError(
-            f"plugin {shown} failed{_where(error, file)}: {type(error).__name__}: {what}"
+            f"plugin {shown} failed{_where(error, file)}: {in_one_line(error)}"
         ) from error
 
 

@@ -12,6 +12,7 @@ from moesaic.spaces.families._logits import with_logits
 from moesaic.spaces.families._optional import require
 from moesaic.spaces.families._pytorchcv_table import ROWS, Row
 from moesaic.spaces.families._registry import Family
+from moesaic.spaces.families._words import in_one_line
 
 _PACKAGE = "pytorchcv"
 _TEN = 10
@@ -60,8 +61,14 @@ def _build(module: str, row: Row, input_shape: tuple[int, ...], classes: int) ->
         ) from error
     if len(input_shape) != 3:
         raise BuildError(f"family {name!r} takes images (C, H, W), got shape {tuple(input_shape)}")
-    told = _TEN if row.ten else classes
-    network: nn.Module = constructor(in_channels=input_shape[0], num_classes=told, **row.options)
+    told = {} if row.ten else {"num_classes": classes}
+    try:
+        network: nn.Module = constructor(in_channels=input_shape[0], **told, **row.options)
+    except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
+        raise BuildError(
+            f"family {name!r} could not be built for images of shape {tuple(input_shape)}: "
+            f"{in_one_line(error)}"
+        ) from error
     if row.ten and classes != _TEN:
         head = network.get_submodule("output")
         if not isinstance(head, nn.Linear):

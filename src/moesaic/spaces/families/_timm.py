@@ -12,6 +12,7 @@ from moesaic.errors import BuildError
 from moesaic.spaces.families._logits import with_logits
 from moesaic.spaces.families._optional import import_torchvision, require
 from moesaic.spaces.families._registry import Family
+from moesaic.spaces.families._words import in_one_line
 
 
 def names() -> tuple[str, ...]:
@@ -65,9 +66,8 @@ def _build(name: str, input_shape: tuple[int, ...], classes: int) -> nn.Module:
             name, pretrained=False, in_chans=channels, num_classes=classes, **options
         )
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
-        what = " ".join(str(error).split()) or "no message"
         raise BuildError(
             f"family 'timm/{name}' could not be built for images of shape {tuple(input_shape)}: "
-            f"{type(error).__name__}: {what}"
+            f"{in_one_line(error)}"
         ) from error
     return with_logits(network, input_shape, classes, f"timm/{name}")

@@ -11,7 +11,13 @@ from torch import nn
 
 from moesaic.data import Normaliser, Split
 from moesaic.errors import Diverged
-from moesaic.training import by_cluster, measure, predict_logits, sample_losses
+from moesaic.training import (
+    by_cluster,
+    measure,
+    measure_logits,
+    predict_logits,
+    sample_losses,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -146,3 +152,14 @@ def test_losses_come_from_the_stored_predictions(count, classes, seed):
     assert losses.dtype == np.float64
     assert losses.tolist() == [-float(predictions[i, labels[i]]) for i in range(count)]
     assert (losses >= 0).all()
+
+
+def test_rounding_does_not_change_an_answer():
+    logits = torch.zeros(300, 5)
+    chosen = torch.arange(300) % 5
+    logits[torch.arange(300), chosen] = 1e-5  # far below what float16 tells apart at log(1/5)
+    labels = torch.zeros(300, dtype=torch.int64)
+    found = measure_logits(logits, labels, np.zeros(300, np.int64), 1)
+    assert np.array_equal(found.predictions.argmax(axis=1), chosen.numpy())
+    assert found.accuracy[0] == pytest.approx(0.2)
+    assert np.abs(found.predictions - np.log(0.2)).max() < 3e-3

@@ -20,7 +20,8 @@ class Measurement:
     Attributes:
         loss: float64 (M,), mean cross-entropy of every cluster in nats; NaN for an empty one.
         accuracy: float64 (M,), share of right answers; NaN for an empty cluster.
-        predictions: float16 (N, classes), log-probabilities.
+        predictions: float16 (N, classes), log-probabilities; the largest of a row is the answer
+            that `accuracy` counts.
     """
 
     loss: NDArray[np.float64]
@@ -101,9 +102,18 @@ def measure_logits(
     # float16 reaches down to -65504, so a confident mistake stays finite
     predictions = torch.log_softmax(logits, dim=1).clamp(min=-6e4).numpy().astype(np.float16)
     losses = sample_losses(predictions, labels)
-    right = (logits.argmax(dim=1) == labels).numpy().astype(np.float64)
+    answers = logits.argmax(dim=1)
+    right = (answers == labels).numpy().astype(np.float64)
+    _keep_answers(predictions, answers.numpy())
     return Measurement(
         loss=by_cluster(losses, clusters, count),
         accuracy=by_cluster(right, clusters, count),
         predictions=predictions,
     )
+
+
+def _keep_answers(predictions: NDArray[np.float16], answers: NDArray[np.int64]) -> None:
+    """Raise the answer of a row above what rounding made equal to it, by one step, in place."""
+    rows = np.flatnonzero(predictions.argmax(axis=1) != answers)
+    highest = predictions[rows].max(axis=1)
+    predictions[rows, answers[rows]] = np.nextafter(highest, np.float16(np.inf))

@@ -268,13 +268,13 @@ def test_a_diffuser_attends_at_its_lowest_resolution_only():
     sizes = []
     (attention,) = parts(model, MapAttention)
     attention.register_forward_hook(lambda module, inputs, output: sizes.append(output.shape))
-    assert model.features(torch.randn(2, *COLOUR)).shape[-2:] == (16, 16)
+    assert model.features[0](torch.randn(2, *COLOUR)).shape[-2:] == (16, 16)
     assert sizes[0][-2:] == (4, 4)
 
 
 @pytest.mark.parametrize("name", ["Diffuser", "UNet2D"])
 def test_maps_are_passed_beside_the_lowest_level(name):
-    network = build(name).features.eval()
+    network = build(name).features[0].eval()
     image = torch.randn(1, *COLOUR)
     # What comes up from below is cut off: the image must still be seen through the passed maps.
     for grow in network.grow:

@@ -106,5 +106,11 @@ class DenoisingUNet(nn.Module):
 
 @family("Diffuser", provenance="Ho et al. 2020, arXiv:2006.11239")
 def diffuser(input_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """Return the network with an average over its last map and a linear head."""
-    return PooledClassifier(DenoisingUNet(input_shape[0], (16, 32, 64), 4), 16, classes)
+    """Return the network; its last map is widened and shrunk before the average and the head.
+
+    Averages of its 16 channels alone would be too few numbers to tell many classes apart.
+    """
+    network = DenoisingUNet(input_shape[0], (16, 32, 64), 4)
+    widen = nn.Conv2d(16, 96, 3, stride=2, padding=1)
+    head = nn.Sequential(network, widen, nn.GroupNorm(96 // _GROUP, 96), nn.SiLU())
+    return PooledClassifier(head, 96, classes)

@@ -50,5 +50,9 @@ class UNet(nn.Module):
 
 @family("UNet2D", provenance="Ronneberger et al. 2015, arXiv:1505.04597")
 def unet(input_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """Return the network with an average over its last map and a linear head."""
-    return PooledClassifier(UNet(input_shape[0], (8, 16, 32, 64)), 8, classes)
+    """Return the network; its last map is widened and shrunk before the average and the head.
+
+    Averages of its 8 channels alone would be too few numbers to tell many classes apart.
+    """
+    network = UNet(input_shape[0], (8, 16, 32, 64))
+    return PooledClassifier(nn.Sequential(network, convolution(8, 96, 5, 4)), 96, classes)

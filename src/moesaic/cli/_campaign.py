@@ -75,7 +75,7 @@ def campaign(
     ] = None,
     trial_timeout: Annotated[
         str | None,
-        option("time one training may take", "20 times what is expected", metavar="TIME"),
+        option("time one training may take", "10 times what is expected", metavar="TIME"),
     ] = None,
     max_memory: Annotated[
         str | None,

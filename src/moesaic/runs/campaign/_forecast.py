@@ -11,7 +11,7 @@ from moesaic.bank import Observation
 from moesaic.runs.campaign._probe import Probed
 
 _LEAST_LIMIT = 120.0
-_GENEROUS = 20.0
+_GENEROUS = 10.0
 _SMALLEST_BATCH = 8
 
 
@@ -114,7 +114,7 @@ def batch_sizes(first: int) -> list[int]:
 def time_limit(told: Forecast | None) -> float:
     """Return the seconds a trial may take when the person set no limit.
 
-    Twenty times what is expected and two minutes at least: whatever takes longer hangs.
+    Ten times what is expected and two minutes at least: whatever takes longer hangs.
     """
     if told is None or told.seconds is None:
         return _LEAST_LIMIT * 5

@@ -17,7 +17,7 @@ from moesaic.training import Demand, demand_of
 
 _BATCH = 32
 _STEPS = 2
-_TIME_LIMIT = 120.0
+PROBE_LIMIT = 60.0  # seconds for three batches of 32
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def probe_pool(session: Session[CampaignConfig], pool: tuple[str, ...]) -> dict[
 def _ask(session: Session[CampaignConfig], pool: tuple[str, ...]) -> dict[str, Any]:
     title = "families"
     session.watcher.stage(title, len(pool))
-    limit = session.config.trial_timeout or _TIME_LIMIT
+    limit = session.config.trial_timeout or PROBE_LIMIT
     for name in pool:
         words = {"path": str(session.folder.path), "name": name}
         job = session.job(f"probe {name}", probe_family, words, session.needs(), limit)

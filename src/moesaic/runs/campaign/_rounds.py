@@ -22,7 +22,7 @@ from moesaic.runs.campaign._candidates import (
 from moesaic.runs.campaign._design import Design, mixture_trial, smaller_batch
 from moesaic.runs.campaign._forecast import Correction, Forecast, forecast, time_limit
 from moesaic.runs.campaign._limits import judge, refuse
-from moesaic.runs.campaign._probe import Probed
+from moesaic.runs.campaign._probe import PROBE_LIMIT, Probed
 from moesaic.strategies.planners import Told, get_planner
 
 _LEADERS = 5
@@ -53,9 +53,8 @@ class Loop:
 
     def need(self, trial: Trial, batch_size: int | None = None) -> Forecast | None:
         """Forecast a trial, at another batch size where one is given."""
-        families = families_of(trial) if trial.kind == "mixture" else [_family(trial)]
         return forecast(
-            families,
+            self._families(trial),
             self.probes,
             batch_size=batch_size or int(trial.recipe["batch_size"]),
             epochs=int(trial.recipe["epochs"]),
@@ -74,8 +73,20 @@ class Loop:
         return None if told is None else told.memory
 
     def limit(self, trial: Trial) -> float:
-        """Return the seconds a trial may take."""
-        return self.session.config.trial_timeout or time_limit(self.need(trial))
+        """Return the seconds a trial may take.
+
+        A family that did not get through three batches in its probe will not get through a
+        training: its trials are given no more than the probe had.
+        """
+        limit = self.session.config.trial_timeout or time_limit(self.need(trial))
+        if any(self.probes[name].cause == "time_limit" for name in self._families(trial)):
+            return min(limit, PROBE_LIMIT)
+        return limit
+
+    def _families(self, trial: Trial) -> Sequence[str]:
+        if trial.kind == "mixture":
+            return families_of(trial)
+        return [] if trial.architecture is None else [trial.architecture.family]
 
 
 def run_rounds(loop: Loop) -> list[Candidate]:
@@ -181,7 +192,3 @@ def leaders(candidates: Sequence[Candidate], count: int = _LEADERS) -> list[Cand
     done = [c for c in done if c.full] or done
     done.sort(key=lambda candidate: (-(candidate.accuracy or 0.0), candidate.index))
     return done[:count]
-
-
-def _family(trial: Trial) -> str:
-    return "" if trial.architecture is None else trial.architecture.family

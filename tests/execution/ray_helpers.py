@@ -1,4 +1,4 @@
-"""A Ray cluster of several nodes on this machine's loopback, for tests; nodes can be killed."""
+"""A Ray cluster on the loopback of this machine, for tests: its nodes can be killed."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ class LoopbackCluster:
             **{k: v for k, v in os.environ.items() if k not in _LOOPBACK_DRIVER},
             **auth,
             "RAY_USAGE_STATS_ENABLED": "0",
+            "PYTHONPATH": os.pathsep.join(sys.path),  # the functions of test files
         }
         self._nodes: list[subprocess.Popen[bytes]] = []
         try:

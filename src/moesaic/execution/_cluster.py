@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +17,7 @@ from moesaic.errors import InputError, RunFailed
 from moesaic.execution._base import Job
 
 _LOOPBACK = "127.0.0.1"
+_PATIENCE = 10.0  # seconds that the head of a cluster may take to answer
 _QUIET: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
 
 
@@ -27,7 +30,8 @@ class Cluster:
             first job comes.
 
     Raises:
-        InputError: no cluster answers at the address, or it has no CPU.
+        InputError: no cluster answers at the address, it has no CPU, or this process has joined
+            another one.
     """
 
     def __init__(self, workers: int, address: str | None) -> None:
@@ -54,6 +58,8 @@ class Cluster:
         elif self._ours:
             self._join(self._address)
         self.connected = True
+        if not self._ours and self._address not in (None, "auto"):
+            self._refuse_another()
 
     def cpus(self) -> int:
         """Return the cluster's CPUs, at least one."""
@@ -86,6 +92,14 @@ class Cluster:
             ray.shutdown()
         self.connected = False
 
+    def _refuse_another(self) -> None:
+        here = ray.get_runtime_context().gcs_address
+        if here != self._address:
+            raise InputError(
+                f"this process has joined the Ray cluster at {here} already and cannot join that "
+                f"at {self._address}: call ray.shutdown() first"
+            )
+
     def _start(self) -> None:
         try:
             with _on_loopback():
@@ -102,6 +116,8 @@ class Cluster:
 
     def _join(self, address: str | None) -> None:
         try:
+            if address not in (None, "auto"):
+                _knock(str(address))
             ray.init(address=address, **_QUIET)
         except Exception as error:
             ray.shutdown()
@@ -116,9 +132,14 @@ def _on_loopback() -> Iterator[None]:
     """Let a Ray that is started in here listen to this machine only, and report to nobody.
 
     Ray replaces a loopback address by that of the network, except where it takes several machines
-    to be impossible; then all of it binds to the loopback.
+    to be impossible; then all of it binds to the loopback. Its workers import what can be
+    imported here.
     """
-    words = {ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0", "RAY_USAGE_STATS_ENABLED": "0"}
+    words = {
+        ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "PYTHONPATH": os.pathsep.join(os.path.abspath(place) for place in sys.path),
+    }
     before = {name: os.environ.get(name) for name in words}
     many = ray_constants.ENABLE_RAY_CLUSTER
     os.environ.update(words)
@@ -132,6 +153,19 @@ def _on_loopback() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _knock(address: str) -> None:
+    """See that somebody listens at `host:port`: Ray itself would wait for minutes.
+
+    Raises:
+        OSError: nobody does.
+        ValueError: it is no such address.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or "/" in host:
+        raise ValueError("expected host:port or auto")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
 
 
 def _first_line(error: BaseException) -> str:

@@ -161,11 +161,11 @@ def test_random_experts_are_different_and_of_the_experts_cost() -> None:
 
 
 def test_a_cluster_without_validation_samples_weighs_nothing() -> None:
-    from moesaic.runs._search import _weight
+    from moesaic.runs._structure import cluster_weight
     from moesaic.structure import Partition
 
     partition = Partition(np.array([0, 0, 1, 2]), np.array([0, 1]), 3)
-    assert _weight(partition) == pytest.approx([2 / 3, 1 / 3, 0])
+    assert cluster_weight(partition) == pytest.approx([2 / 3, 1 / 3, 0])
 
 
 def test_decomposed_needs_a_number_of_experts() -> None:

@@ -14,6 +14,7 @@ from moesaic.cli._export import export
 from moesaic.cli._families import families
 from moesaic.cli._group import Commands
 from moesaic.cli._predict import predict
+from moesaic.cli._rank import rank
 from moesaic.cli._search import resume, search
 from moesaic.cli._view import data, report, status
 
@@ -60,6 +61,10 @@ _COMMANDS: dict[Callable[..., None], str] = {
     families: _example(
         "moesaic families results.csv --plot effects.png",
         "moesaic families first.csv --holdout later.csv --json",
+    ),
+    rank: _example(
+        "moesaic rank runs/campaign-001 --experts 4 --score oracle --top 20",
+        "moesaic rank runs/campaign-001 --must-have ResNet --max-parameters 2e6 --train 5 --json",
     ),
     data: _example("moesaic data mosaic", "moesaic data photos/+digits --image-size 32 --json"),
 }

@@ -50,7 +50,9 @@ def campaign(
     ] = None,
     planner: Annotated[
         str | None,
-        option("stratified, random, alphabetical or adaptive", "stratified", metavar="NAME"),
+        option(
+            "stratified, random, alphabetical, adaptive or ranked", "stratified", metavar="NAME"
+        ),
     ] = None,
     candidates: Annotated[
         int | None, option("mixtures that are trained", "60", metavar="NUMBER")

@@ -20,7 +20,12 @@ class CampaignConfig(RunConfig):
     pool: str = Field("lemur29", description="families: a preset, a file of names, or name,name")
     plugins: tuple[str, ...] = Field((), description="Python files that register families")
     experts: int = Field(4, ge=2, le=8, description="K, the families in a mixture")
-    planner: str = Field("stratified", description="alphabetical, random, stratified, adaptive")
+    planner: str = Field(
+        "stratified", description="alphabetical, random, stratified, adaptive, ranked"
+    )
+    ranking: Literal["oracle", "cluster", "ensemble", "mean", "gate"] = Field(
+        "oracle", description="the score by which the ranked planner orders mixtures"
+    )
     candidates: int = Field(60, ge=1, description="mixtures that are trained")
     epochs: int = Field(3, ge=1, description="epochs a mixture is trained")
     quick_epochs: int | None = Field(

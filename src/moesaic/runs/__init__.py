@@ -4,6 +4,7 @@ from moesaic.runs._folder import RunFolder, open_folder, read_result, write_json
 from moesaic.runs._lifecycle import RunResult
 from moesaic.runs._open import Run, open_run
 from moesaic.runs._progress import Watcher
+from moesaic.runs._rank import rank
 from moesaic.runs._resume import resume
 from moesaic.runs._search import search
 from moesaic.runs.campaign import campaign, describe_families, plan_campaign
@@ -18,6 +19,7 @@ __all__ = [
     "open_folder",
     "open_run",
     "plan_campaign",
+    "rank",
     "read_result",
     "resume",
     "search",

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from moesaic.bank import Bank
 from moesaic.config import AnyConfig
@@ -20,6 +20,7 @@ from moesaic.runs._folder import RunFolder, create_folder, new_run_path, read_re
 from moesaic.runs._progress import Watcher
 from moesaic.runs._session import Session
 
+Found = TypeVar("Found")
 Execute = Callable[[Session[AnyConfig]], dict[str, Any]]
 
 
@@ -110,6 +111,32 @@ def _start(
         return _run(folder, config, bank, watcher, execute)
 
 
+def extend(
+    folder: RunFolder,
+    config: AnyConfig,
+    watcher: Watcher,
+    again: str,
+    work: Callable[[Session[AnyConfig]], Found],
+) -> Found:
+    """Do more work on a run that was begun; its result stays as it is.
+
+    Args:
+        folder: of the run.
+        config: its settings.
+        watcher: is told of progress.
+        again: the command that continues this work, for a person who interrupts it.
+        work: what to do.
+
+    Raises:
+        InputError: the run has no bank yet.
+        RunFailed: the work could not go on.
+        Interrupted: stopped by the person.
+    """
+    with Bank.open(folder.path, config.storage) as bank:
+        bank.requeue_running()
+        return _at_work(folder, config, bank, watcher, again, work)
+
+
 def _run(
     folder: RunFolder,
     config: AnyConfig,
@@ -117,22 +144,34 @@ def _run(
     watcher: Watcher,
     execute: Execute[AnyConfig],
 ) -> RunResult:
+    again = f"moesaic resume {shlex.quote(str(folder.path))}"
+    result = _at_work(folder, config, bank, watcher, again, execute)
+    result["seconds"] = bank.meta("seconds")
+    write_json(folder.result_file, result)
+    return RunResult(folder.path, read_result(folder))
+
+
+def _at_work(
+    folder: RunFolder,
+    config: AnyConfig,
+    bank: Bank,
+    watcher: Watcher,
+    again: str,
+    work: Callable[[Session[AnyConfig]], Found],
+) -> Found:
+    """Open workers, do the work and close them; the seconds are counted however it ends."""
     executor = get_executor(config.executor, config.workers, address=config.address)
     session = Session(folder, config, bank, executor, watcher)
     earlier = float(bank.meta("seconds") or 0.0)
     try:
-        result = execute(session)
+        found = work(session)
     except KeyboardInterrupt:
         executor.close(kill=True)
-        raise Interrupted(
-            f"interrupted; continue with: moesaic resume {shlex.quote(str(folder.path))}"
-        ) from None
+        raise Interrupted(f"interrupted; continue with: {again}") from None
     except BaseException:
         executor.close(kill=True)
         raise
     finally:
         bank.set_meta("seconds", earlier + time.monotonic() - session.started)
     executor.close()
-    result["seconds"] = bank.meta("seconds")
-    write_json(folder.result_file, result)
-    return RunResult(folder.path, read_result(folder))
+    return found

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from moesaic.config import SearchConfig
 from moesaic.data import Dataset
@@ -22,7 +21,7 @@ from moesaic.runs._outcome import Evidence, assemble
 from moesaic.runs._progress import Watcher, expected_work
 from moesaic.runs._session import SearchSession
 from moesaic.runs._specialise import specialise
-from moesaic.runs._structure import find_structure
+from moesaic.runs._structure import cluster_weight, find_structure
 from moesaic.strategies import get_strategy
 from moesaic.structure import Partition
 
@@ -75,7 +74,7 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
     )
     space = make_space(config, load_context(path).dataset)
     counts = _counts(config, partition)
-    weight = _weight(partition)
+    weight = cluster_weight(partition)
     domains = len(session.bank.meta("data")["domains"])
     session.estimate.total = expected_work(config, counts, None, domains)
     generalists = train_generalists(session, space, weight, counts[-1])
@@ -95,14 +94,6 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
         session,
         Evidence(structure, generalists, design, choice, final, test, tried),
     )
-
-
-def _weight(partition: Partition) -> NDArray[np.float64]:
-    """Return the shares (M,) of the clusters, 0 for one that no validation sample fell into."""
-    seen = np.bincount(partition.validation, minlength=partition.count) > 0
-    weight = np.where(seen, partition.shares, 0.0)
-    shares: NDArray[np.float64] = weight / weight.sum()
-    return shares
 
 
 def _counts(config: SearchConfig, partition: Partition) -> list[int]:

@@ -29,6 +29,7 @@ from moesaic.structure import (
     whiten,
 )
 
+EMBEDDING = "embedding.npy"  # of the validation split, (N_val, F)
 _MAP_SAMPLES = 1000
 _MOST_CLUSTERS = 8
 _LEAST_EPOCHS = 6
@@ -113,6 +114,7 @@ def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict
     save_partition(context.folder, partition)
     load_partition.cache_clear()
     np.save(context.folder.structure / "centres.npy", _centres(train, partition))
+    np.save(context.folder.structure / EMBEDDING, validation.astype(np.float32))
     _save_map(context, validation, partition, seed)
     return {
         **quality.to_dict(),
@@ -120,7 +122,9 @@ def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict
         "clusters_before_merging": found,
         "shares": [float(share) for share in partition.shares],
         "confusion": routing.confusion.tolist(),
-        "files": [f"structure/{name}" for name in ("partition.npz", "centres.npy", "map.npz")],
+        "files": [
+            f"structure/{name}" for name in ("partition.npz", "centres.npy", EMBEDDING, "map.npz")
+        ],
     }
 
 
@@ -135,6 +139,14 @@ def group_clusters(path: str, groups: int) -> NDArray[np.int64]:
     labels = AgglomerativeClustering(groups, linkage="ward").fit_predict(centres)
     order = {label: rank for rank, label in enumerate(dict.fromkeys(labels.tolist()))}
     return np.array([order[label] for label in labels.tolist()], dtype=np.int64)
+
+
+def cluster_weight(partition: Partition) -> NDArray[np.float64]:
+    """Return the shares (M,) of the clusters, 0 for one that no validation sample fell into."""
+    seen = np.bincount(partition.validation, minlength=partition.count) > 0
+    weight = np.where(seen, partition.shares, 0.0)
+    shares: NDArray[np.float64] = weight / weight.sum()
+    return shares
 
 
 def _embedding(

@@ -7,12 +7,18 @@ from moesaic.selection._heterogeneity import (
 )
 from moesaic.selection._problem import Limits, Selection
 from moesaic.selection._select import select
+from moesaic.selection.subsets import SCORES, Members, Ranked, Ranking, score_subsets
 
 __all__ = [
+    "SCORES",
     "Interval",
     "Limits",
+    "Members",
+    "Ranked",
+    "Ranking",
     "Selection",
     "cross_fitted_heterogeneity",
+    "score_subsets",
     "select",
     "value_of_heterogeneity",
 ]

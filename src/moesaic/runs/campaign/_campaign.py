@@ -18,7 +18,7 @@ from moesaic.runs._context import check_device, load_context, load_partition
 from moesaic.runs._lifecycle import RunResult, begin
 from moesaic.runs._progress import Watcher
 from moesaic.runs._session import Session
-from moesaic.runs._structure import find_structure
+from moesaic.runs._structure import cluster_weight, find_structure
 from moesaic.runs.campaign._board import Board
 from moesaic.runs.campaign._candidates import read_candidates
 from moesaic.runs.campaign._design import Design, long_trial, losses_of, single_trials
@@ -29,7 +29,7 @@ from moesaic.runs.campaign._probe import probe_pool
 from moesaic.runs.campaign._rounds import Loop, leaders, run_rounds
 from moesaic.runs.campaign._test import read_campaign_test
 from moesaic.spaces.families import get_family, load_plugin, read_pool
-from moesaic.strategies.planners import get_planner
+from moesaic.strategies.planners import RankedPlanner, get_planner
 
 _STRUCTURE_EPOCHS = 6
 
@@ -60,9 +60,15 @@ def plan_campaign(config: CampaignConfig) -> list[tuple[str, ...]]:
     An adaptive planner decides later ones by results: of it only the first round is known.
 
     Raises:
-        InputError: unknown names, or fewer families than experts.
+        InputError: unknown names, fewer families than experts, or a planner that plans nothing
+            before the families were trained.
     """
     planner = get_planner(config.planner, pool_of(config), config.experts, config.seed)
+    if isinstance(planner, RankedPlanner):
+        raise InputError(
+            "planner ranked orders mixtures by families that the campaign trains first: there is "
+            "no plan before; leave out --plan-only or choose another --planner"
+        )
     return planner.next(config.candidates, [])
 
 
@@ -136,7 +142,12 @@ def _check(config: CampaignConfig, dataset: Dataset) -> None:
             f"images of {side} pixels are too small for {', '.join(small[:5])}"
             f"{' and others' if len(small) > 5 else ''}: raise --image-size or leave them out"
         )
-    get_planner(config.planner, pool, config.experts, config.seed)
+    planner = get_planner(config.planner, pool, config.experts, config.seed)
+    if isinstance(planner, RankedPlanner) and not trains_alone(config):
+        raise InputError(
+            "planner ranked needs the families trained alone: leave out --no-baselines or choose "
+            "another --planner"
+        )
     check_device(config.device)
     get_executor(config.executor, 1, address=config.address).close()
 
@@ -153,8 +164,7 @@ def execute_campaign(session: Session[CampaignConfig]) -> dict[str, Any]:
     counts = np.bincount(partition.validation, minlength=partition.count)
     shares = counts / counts.sum()
     session.bank.set_meta("validation_shares", shares.tolist())
-    weight = np.where(counts > 0, partition.shares, 0.0)
-    design = Design(config, pool, weight / weight.sum())
+    design = Design(config, pool, cluster_weight(partition))
     samples = len(load_context(path).dataset.train)
     probes = probe_pool(session, pool)
     loop = Loop(session, design, probes, Correction(), {}, samples)
@@ -191,8 +201,7 @@ def execute_campaign(session: Session[CampaignConfig]) -> dict[str, Any]:
 
 def _train_alone(loop: Loop) -> list[Observation | None]:
     """Train every family alone: what mixtures are compared with, routed and forecast by."""
-    config = loop.session.config
-    if not config.baselines and config.preset == "moe4":
+    if not trains_alone(loop.session.config):
         return []
     return loop.session.perform(
         "families alone",
@@ -201,6 +210,11 @@ def _train_alone(loop: Loop) -> list[Observation | None]:
         memory=loop.memory,
         some_must_succeed=False,
     )
+
+
+def trains_alone(config: CampaignConfig) -> bool:
+    """Whether the families are trained alone: as rivals, or because the preset routes by them."""
+    return config.baselines or config.preset != "moe4"
 
 
 def _correction(loop: Loop, singles: list[Observation | None]) -> Correction:

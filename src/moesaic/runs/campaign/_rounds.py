@@ -23,7 +23,8 @@ from moesaic.runs.campaign._design import Design, mixture_trial, smaller_batch
 from moesaic.runs.campaign._forecast import Correction, Forecast, forecast, time_limit
 from moesaic.runs.campaign._limits import judge, refuse
 from moesaic.runs.campaign._probe import PROBE_LIMIT, Probed
-from moesaic.strategies.planners import Told, get_planner
+from moesaic.runs.campaign._ranking import hand_over_ranking
+from moesaic.strategies.planners import RankedPlanner, Told, get_planner
 
 _LEADERS = 5
 _SHARE = 0.85  # of the budget; the final table needs the rest
@@ -97,6 +98,8 @@ def run_rounds(loop: Loop) -> list[Candidate]:
     """
     config = loop.session.config
     planner = get_planner(config.planner, loop.design.pool, config.experts, config.seed)
+    if isinstance(planner, RankedPlanner):
+        hand_over_ranking(loop.session, planner)
     size = _ROUND if planner.learns else config.candidates
     stage = MIXTURES if config.quick_epochs is None else QUICK
     epochs = config.quick_epochs or config.epochs

@@ -5,6 +5,7 @@ from moesaic.strategies.planners._alphabetical import AlphabeticalPlanner
 from moesaic.strategies.planners._base import Candidate, Planner, Told
 from moesaic.strategies.planners._coverage import Coverage, coverage
 from moesaic.strategies.planners._random import RandomPlanner
+from moesaic.strategies.planners._ranked import RankedPlanner
 from moesaic.strategies.planners._registry import get_planner, planner_names
 from moesaic.strategies.planners._stratified import StratifiedPlanner
 
@@ -15,6 +16,7 @@ __all__ = [
     "Coverage",
     "Planner",
     "RandomPlanner",
+    "RankedPlanner",
     "StratifiedPlanner",
     "Told",
     "coverage",

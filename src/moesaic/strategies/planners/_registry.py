@@ -10,12 +10,19 @@ from moesaic.strategies.planners._adaptive import AdaptivePlanner
 from moesaic.strategies.planners._alphabetical import AlphabeticalPlanner
 from moesaic.strategies.planners._base import Planner
 from moesaic.strategies.planners._random import RandomPlanner
+from moesaic.strategies.planners._ranked import RankedPlanner
 from moesaic.strategies.planners._stratified import StratifiedPlanner
 
 GROUP = "moesaic.planners"
 BUILT_IN: dict[str, type[Planner]] = {
     kind.name: kind
-    for kind in (AdaptivePlanner, AlphabeticalPlanner, RandomPlanner, StratifiedPlanner)
+    for kind in (
+        AdaptivePlanner,
+        AlphabeticalPlanner,
+        RandomPlanner,
+        RankedPlanner,
+        StratifiedPlanner,
+    )
 }
 
 

@@ -103,8 +103,7 @@ def only_line(text: str) -> str:
 def test_every_option_is_a_setting_with_the_default_that_is_told() -> None:
     command = get_command(app).commands["search"]  # type: ignore[attr-defined]
     defaults = SearchConfig().to_dict()
-    told_for_none = {"their own", "chosen", "none", "no limit", "SQLite in the run"}
-    told_for_none |= {"a local one"}
+    told_for_none = {"their own", "chosen", "none", "no limit", "SQLite in the run", "a local one"}
     for option in command.params:
         if option.name in _NOT_SETTINGS | {"help"}:
             continue

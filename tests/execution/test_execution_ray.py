@@ -17,7 +17,8 @@ from moesaic.execution import Executor, Job, get_executor
 from moesaic.testing import ExecutorContract
 from moesaic.testing._executors import by_key, double, folder_job, sleep
 
-pytestmark = [needs_ray, pytest.mark.slow]
+# a new worker imports torch: on a busy machine that alone takes a minute
+pytestmark = [needs_ray, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
@@ -189,8 +190,8 @@ class TestOneRay:
         from ray.experimental import internal_kv
 
         executor.submit(Job("a", identity))
-        executor.submit(Job("late", sleep, {"seconds": 60}, timeout=0.1))
-        executor.submit(Job("killed", sleep, {"seconds": 60}))
+        executor.submit(Job("late", sleep, {"seconds": 600}, timeout=0.1))
+        executor.submit(Job("killed", sleep, {"seconds": 600}))
         seen = {outcome.key for outcome, _ in zip(executor.results(), range(2), strict=False)}
         assert seen == {"a", "late"}
         executor.close(kill=True)

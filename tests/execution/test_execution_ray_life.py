@@ -18,7 +18,8 @@ from moesaic.errors import InputError
 from moesaic.execution import Job, get_executor
 from moesaic.testing._executors import by_key, folder_job
 
-pytestmark = [needs_ray, pytest.mark.slow]
+# a new worker imports torch: on a busy machine that alone takes a minute
+pytestmark = [needs_ray, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def mirrors() -> set[str]:

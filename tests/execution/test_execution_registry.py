@@ -13,9 +13,10 @@ from moesaic.execution import _registry as registry
 from moesaic.execution._perform import cause_of
 
 
-def make_third_party(workers: int) -> InProcessExecutor:
+def make_third_party(workers: int, address: str = "nowhere") -> InProcessExecutor:
     executor = InProcessExecutor()
     executor.capacity = workers
+    executor.address = address
     return executor
 
 
@@ -24,6 +25,18 @@ def test_built_in_names():
     with get_executor("process", 1) as executor:
         assert isinstance(executor, ProcessExecutor)
         assert executor.capacity == 1
+
+
+@pytest.mark.parametrize("name", ["process", "inprocess"])
+def test_an_address_is_refused_by_what_works_on_this_machine_only(name):
+    with pytest.raises(InputError, match=f"'{name}' works on this machine only .* there:1"):
+        get_executor(name, 1, address="there:1")
+
+
+def test_without_ray_the_extra_is_named(monkeypatch):
+    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'moesaic\[ray\]'"):
+        get_executor("ray", 1)
 
 
 def test_an_unknown_name_is_answered_with_the_near_ones():
@@ -41,6 +54,8 @@ def test_third_party_executors_come_from_entry_points(monkeypatch):
 
     monkeypatch.setattr(registry, "entry_points", entries)
     assert get_executor("cluster", 5).capacity == 5
+    assert get_executor("cluster", 5).address == "nowhere"
+    assert get_executor("cluster", 5, address="there:1").address == "there:1"
     with pytest.raises(InputError, match="'wrong' made a int"):
         get_executor("wrong", 5)
     with pytest.raises(InputError, match="cluster"):

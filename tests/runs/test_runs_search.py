@@ -163,6 +163,7 @@ def test_more_clusters_than_samples_is_one_clear_line(
         ("strategy", "jont", "joint"),
         ("space", "nasbensh201", "nasbench201"),
         ("executor", "proces", "process"),
+        ("address", "10.0.0.1:6379", "this machine only"),
         ("device", "abacus", "cannot be used"),
         ("data", "digitz", "digits"),
     ],

@@ -108,7 +108,7 @@ class ExecutorContract(ABC):
         assert "RuntimeError: outer" in outcome.traceback
 
     def test_a_time_limit_stops_one_job_only(self, executor: Executor) -> None:
-        executor.submit(Job("slow", sleep, {"seconds": 60}, timeout=0.5))
+        executor.submit(Job("slow", sleep, {"seconds": 600}, timeout=0.5))
         executor.submit(Job("quick", double, {"number": 1}, timeout=60))
         executor.submit(Job("also quick", double, {"number": 2}))
         outcomes = by_key(executor.results())
@@ -172,7 +172,7 @@ class ExecutorContract(ABC):
 
     def test_a_running_job_can_be_cancelled(self, executor: Executor) -> None:
         self._needs_isolation()
-        executor.submit(Job("long", sleep, {"seconds": 60}))
+        executor.submit(Job("long", sleep, {"seconds": 600}))
         executor.submit(Job("quick", double, {"number": 1}))
         results = executor.results()
         if executor.capacity > 1:

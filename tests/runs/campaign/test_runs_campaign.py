@@ -12,10 +12,8 @@ import moesaic
 from moesaic.config import make_campaign_config
 from moesaic.errors import InputError, RunFailed
 from moesaic.runs import campaign, open_run, plan_campaign, resume
-from moesaic.spaces.families import load_plugin
 
 PLUGIN = Path(__file__).parent / "campaign_plugin.py"
-load_plugin(PLUGIN)
 
 
 def run(settings, out):

@@ -15,10 +15,8 @@ from moesaic.data import open_dataset
 from moesaic.errors import InputError
 from moesaic.runs import Watcher, campaign, open_run, plan_campaign, rank, resume, search
 from moesaic.runs.campaign._short_list import _place, train_short_list
-from moesaic.spaces.families import load_plugin
 
 PLUGIN = Path(__file__).parent / "campaign_plugin.py"
-load_plugin(PLUGIN)
 
 
 @pytest.fixture(scope="module")

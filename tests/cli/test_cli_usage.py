@@ -23,6 +23,7 @@ COMMANDS = (
     "export",
     "audit",
     "families",
+    "rank",
     "data",
 )
 # pydantic is not among them: newer typers import it themselves to read options

@@ -10,7 +10,22 @@ from typing import Annotated, Any
 import typer
 
 from moesaic.cli._faults import in_run
-from moesaic.cli._options import Json, Quiet, option
+from moesaic.cli._options import (
+    Address,
+    Assignments,
+    Budget,
+    ConfigFile,
+    Data,
+    Device,
+    ExecutorName,
+    ImageSize,
+    Json,
+    Quiet,
+    Seed,
+    Storage,
+    Workers,
+    option,
+)
 from moesaic.cli._output import Answer, answer, table
 from moesaic.cli._search import gather_settings
 
@@ -21,13 +36,8 @@ _NOT_SETTINGS = {
 
 def campaign(
     context: typer.Context,
-    data: Annotated[
-        str | None,
-        option("what to learn from: names and paths, joined by +", "mosaic", metavar="SPEC"),
-    ] = None,
-    image_size: Annotated[
-        int | None, option("side images are brought to, in pixels", "their own", metavar="NUMBER")
-    ] = None,
+    data: Data = None,
+    image_size: ImageSize = None,
     pool: Annotated[
         str | None,
         option(
@@ -72,9 +82,7 @@ def campaign(
     top_k: Annotated[
         int | None, option("experts that run on a sample", "all; 1 if taught", metavar="NUMBER")
     ] = None,
-    budget: Annotated[
-        str | None, option("time the campaign should take: 45s, 5m, 2h", "none", metavar="TIME")
-    ] = None,
+    budget: Budget = None,
     trial_timeout: Annotated[
         str | None,
         option("time one training may take", "10 times what is expected", metavar="TIME"),
@@ -87,7 +95,7 @@ def campaign(
         str | None,
         option("after too little memory: smaller_batch or none", "smaller_batch", metavar="NAME"),
     ] = None,
-    seed: Annotated[int | None, option("of everything random", "0", metavar="NUMBER")] = None,
+    seed: Seed = None,
     baselines: Annotated[
         bool | None,
         typer.Option(
@@ -96,26 +104,13 @@ def campaign(
             show_default=False,
         ),
     ] = None,
-    workers: Annotated[int | None, option("worker processes", "2", metavar="NUMBER")] = None,
-    device: Annotated[str | None, option("cpu, cuda or auto", "auto", metavar="NAME")] = None,
-    executor: Annotated[
-        str | None, option("process, inprocess or ray", "process", metavar="NAME")
-    ] = None,
-    address: Annotated[
-        str | None, option("Ray cluster to join", "a local one", metavar="HOST:PORT")
-    ] = None,
-    storage: Annotated[
-        str | None, option("database URL", "SQLite in the run", metavar="URL")
-    ] = None,
-    config: Annotated[
-        Path | None, option("YAML file of settings; what is given here wins", metavar="FILE")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="any other setting, e.g. moe4.noise=0; repeatable"
-        ),
-    ] = None,
+    workers: Workers = None,
+    device: Device = None,
+    executor: ExecutorName = None,
+    address: Address = None,
+    storage: Storage = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
     out: Annotated[
         Path | None, option("new directory of the run", "runs/campaign-NNN", metavar="DIR")
     ] = None,

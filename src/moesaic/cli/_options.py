@@ -31,3 +31,33 @@ CampaignPath = Annotated[
     Path,
     typer.Argument(metavar="FILE.csv|RUN", help="candidates in a CSV file, or a campaign's run"),
 ]
+
+# What a search and a campaign share.
+Data = Annotated[
+    str | None,
+    option("what to learn from: names and paths, joined by +", "mosaic", metavar="SPEC"),
+]
+ImageSize = Annotated[
+    int | None, option("side images are brought to, in pixels", "their own", metavar="NUMBER")
+]
+Budget = Annotated[
+    str | None, option("time the run should take: 90, 45s, 5m, 2h", "none", metavar="TIME")
+]
+Seed = Annotated[int | None, option("of everything random", "0", metavar="NUMBER")]
+Workers = Annotated[int | None, option("worker processes", "2", metavar="NUMBER")]
+Device = Annotated[str | None, option("cpu, cuda or auto", "auto", metavar="NAME")]
+ExecutorName = Annotated[str | None, option("process, inprocess or ray", "process", metavar="NAME")]
+Address = Annotated[
+    str | None,
+    option("Ray cluster to join, host:port or auto", "a local one", metavar="HOST:PORT"),
+]
+Storage = Annotated[str | None, option("database URL", "SQLite in the run", metavar="URL")]
+ConfigFile = Annotated[
+    Path | None, option("YAML file of settings; what is given here wins", metavar="FILE")
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="any other setting, e.g. recipe.lr=0.01; repeatable"
+    ),
+]

@@ -10,7 +10,23 @@ import typer
 
 import moesaic
 from moesaic.cli._faults import in_run, resume_hint
-from moesaic.cli._options import Json, Quiet, RunPath, option
+from moesaic.cli._options import (
+    Address,
+    Assignments,
+    Budget,
+    ConfigFile,
+    Data,
+    Device,
+    ExecutorName,
+    ImageSize,
+    Json,
+    Quiet,
+    RunPath,
+    Seed,
+    Storage,
+    Workers,
+    option,
+)
 from moesaic.cli._output import Answer, answer
 
 if TYPE_CHECKING:
@@ -21,13 +37,8 @@ _NOT_SETTINGS = {"config", "assignments", "out", "json", "quiet"}
 
 def search(
     context: typer.Context,
-    data: Annotated[
-        str | None,
-        option("what to learn from: names and paths, joined by +", "mosaic", metavar="SPEC"),
-    ] = None,
-    image_size: Annotated[
-        int | None, option("side images are brought to, in pixels", "their own", metavar="NUMBER")
-    ] = None,
+    data: Data = None,
+    image_size: ImageSize = None,
     space: Annotated[
         str | None,
         option(
@@ -46,10 +57,7 @@ def search(
     strategy: Annotated[
         str | None, option("decomposed, joint, evolution or random", "joint", metavar="NAME")
     ] = None,
-    budget: Annotated[
-        str | None,
-        option("time the run should take: 90, 45s, 5m, 2h", "none", metavar="TIME"),
-    ] = None,
+    budget: Budget = None,
     trials: Annotated[
         int | None, option("architectures trained at the lowest rung", "24", metavar="NUMBER")
     ] = None,
@@ -57,7 +65,7 @@ def search(
         str | None,
         option("epochs of the final trainings, or auto", "auto", metavar="NUMBER|auto"),
     ] = None,
-    seed: Annotated[int | None, option("of everything random", "0", metavar="NUMBER")] = None,
+    seed: Seed = None,
     repeats: Annotated[
         int | None, option("seeds of the final stage", "1", metavar="NUMBER")
     ] = None,
@@ -82,30 +90,16 @@ def search(
         str | None,
         option("how clusters are found: kmeans, gaussian or hdbscan", "kmeans", metavar="NAME"),
     ] = None,
-    workers: Annotated[int | None, option("worker processes", "2", metavar="NUMBER")] = None,
-    device: Annotated[str | None, option("cpu, cuda or auto", "auto", metavar="NAME")] = None,
-    executor: Annotated[
-        str | None, option("process, inprocess or ray", "process", metavar="NAME")
-    ] = None,
-    address: Annotated[
-        str | None,
-        option("Ray cluster to join, host:port or auto", "a local one", metavar="HOST:PORT"),
-    ] = None,
+    workers: Workers = None,
+    device: Device = None,
+    executor: ExecutorName = None,
+    address: Address = None,
     trial_timeout: Annotated[
         str | None, option("time one trial may take", "no limit", metavar="TIME")
     ] = None,
-    storage: Annotated[
-        str | None, option("database URL", "SQLite in the run", metavar="URL")
-    ] = None,
-    config: Annotated[
-        Path | None, option("YAML file of settings; what is given here wins", metavar="FILE")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="any other setting, e.g. recipe.lr=0.01; repeatable"
-        ),
-    ] = None,
+    storage: Storage = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
     out: Annotated[
         Path | None, option("new directory of the run", "runs/search-NNN", metavar="DIR")
     ] = None,

@@ -96,6 +96,7 @@ def run_structure(path: str) -> dict[str, Any]:
         routability=routing.accuracy,
         seed=seed,
     )
+    context.folder.structure.mkdir(exist_ok=True)  # a copy of the run has it once there is a file
     save_partition(context.folder, partition)
     load_partition.cache_clear()
     np.save(context.folder.structure / "centres.npy", _centres(train, partition))

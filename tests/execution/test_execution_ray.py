@@ -148,6 +148,25 @@ class TestOneRay:
         executor.submit(Job("a", identity))
         assert len(list(executor.results())) == 1
 
+    def test_what_ray_does_not_grant_is_an_outcome(self, executor, monkeypatch):
+        from moesaic.execution._cluster import Cluster
+
+        monkeypatch.setattr(Cluster, "refuse_impossible", lambda *_: None)
+        executor.submit(Job("a", identity, gpus=1.5))
+        (outcome,) = executor.results()
+        assert outcome.cause == "error"
+
+    def test_a_stream_of_answers_keeps_no_job_from_its_time_limit(self, executor):
+        executor.submit(Job("late", sleep, {"seconds": 600}, timeout=0.5))
+        executor.submit(Job("0", double, {"number": 0}))
+        count = 1
+        for outcome in executor.results():
+            if outcome.key == "late":
+                assert outcome.cause == "time_limit"
+                break
+            executor.submit(Job(str(count), double, {"number": count}))
+            count += 1
+
     def test_a_job_gets_the_cores_and_the_memory_it_asks_for(self, executor):
         executor.submit(Job("a", resources, cpus=2, memory=10 * 2**20))
         executor.submit(Job("b", resources, cpus=0.5))

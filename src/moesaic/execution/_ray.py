@@ -78,6 +78,7 @@ class RayExecutor(Executor):
         self._shipped: dict[tuple[Path, str], tuple[FileStamp, Any]] = {}
         self._mirrors: set[str] = set()
         self._nodes: set[str] = set()
+        self._looked = 0.0
         self._closed = False
 
     def submit(self, job: Job) -> None:
@@ -128,9 +129,11 @@ class RayExecutor(Executor):
             return
         self._closed = True
         try:
-            if self._cluster.connected:
-                self._end_jobs(kill)
-                self._clean_up()
+            # of a cluster that is gone there is nothing to end, and nobody left to tell
+            with contextlib.suppress(faults.RayError, RunFailed):
+                if self._cluster.connected:
+                    self._end_jobs(kill)
+                    self._clean_up()
         finally:
             self._under_way.clear()
             self._ready.clear()
@@ -147,17 +150,19 @@ class RayExecutor(Executor):
         ticket.handed_out, ticket.since = time.monotonic(), None
         try:
             mirror, files, references = self._ship(job)
-        except (OSError, InputError, faults.ObjectStoreFullError, faults.OutOfDiskError) as error:
-            self._ready.append((ticket, failure(job.key, error, 0.0)))
-            return
-        with _lost_cluster_is_clear():
-            ticket.reference = _perform.options(
+            task = _perform.options(
                 num_cpus=job.cpus,
                 num_gpus=job.gpus,
                 memory=job.memory,
                 max_retries=0,
                 scheduling_strategy="SPREAD",
-            ).remote(Errand(ticket.mark, job.key, ticket.packed, mirror, files), *references)
+            )
+        except _CANNOT_BE_SENT as error:
+            self._ready.append((ticket, failure(job.key, error, 0.0)))
+            return
+        errand = Errand(ticket.mark, job.key, ticket.packed, mirror, files)
+        with _lost_cluster_is_clear():
+            ticket.reference = task.remote(errand, *references)
 
     def _ship(self, job: Job) -> tuple[str | None, tuple[FileStamp, ...], list[Any]]:
         """Put the files a job needs into the object store, those that are not there yet."""
@@ -189,8 +194,9 @@ class RayExecutor(Executor):
             answered, _ = ray.wait(list(waiting), timeout=patience)
             for reference in answered:
                 self._take(waiting[reference])
-            if not answered:
+            if time.monotonic() - self._looked >= _TICK:
                 self._stop_the_late()
+                self._looked = time.monotonic()
 
     def _take(self, ticket: _Ticket) -> None:
         """Turn the answer of a task, or its death, into the outcome of its job."""
@@ -261,8 +267,8 @@ class RayExecutor(Executor):
         """Kill the worker of a job, or take it out of Ray's queue."""
         if ticket.reference is None:
             return
-        self._begun_on(ticket)
         with contextlib.suppress(faults.RayError):
+            self._begun_on(ticket)  # its node has a mirror to be removed
             ray.cancel(ticket.reference, force=True)
 
     def _begun(self) -> set[bytes]:
@@ -304,6 +310,13 @@ class RayExecutor(Executor):
 
 _perform = ray.remote(perform_errand)
 _remove = ray.remote(remove_mirrors)
+_CANNOT_BE_SENT = (
+    OSError,
+    ValueError,  # half a GPU more than one, and whatever else Ray does not grant
+    InputError,
+    faults.ObjectStoreFullError,
+    faults.OutOfDiskError,
+)
 _DEATHS = (
     faults.WorkerCrashedError,
     faults.NodeDiedError,

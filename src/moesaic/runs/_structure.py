@@ -111,6 +111,7 @@ def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict
         routability=routing.accuracy,
         seed=seed,
     )
+    context.folder.structure.mkdir(exist_ok=True)  # a copy of the run has it once there is a file
     save_partition(context.folder, partition)
     load_partition.cache_clear()
     np.save(context.folder.structure / "centres.npy", _centres(train, partition))

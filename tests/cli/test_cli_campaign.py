@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from typer.testing import CliRunner, Result
 from moesaic.cli import app
 from moesaic.cli._campaign import _NOT_SETTINGS
 from moesaic.config import CampaignConfig
-from moesaic.spaces.families import _plugins, _registry, family_names
 
 runner = CliRunner()
 
@@ -33,16 +31,6 @@ def small(width):
 for width in (2, 3, 4):
     register_family(f"Cli{width}", small(width))
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_families() -> Iterator[None]:
-    """Forget at the end of the module which families its plugins registered."""
-    family_names()  # the native ones are there before and after
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_registry, "_REGISTERED", dict(_registry._REGISTERED))
-        patch.setattr(_plugins, "_LOADED", {})
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -137,6 +137,8 @@ def family_names(provider: str | None = None) -> tuple[str, ...]:
     if provider in _PROVIDERS:
         return tuple(sorted(_prefixed(provider)))
     _load_native()
+    if provider == _NATIVE:  # asked for every network that is built: no installed package is read
+        return tuple(sorted(n for n, found in _REGISTERED.items() if found.provider == _NATIVE))
     by_name = {
         name: _entry_points.provider_of(point) for name, point in _entry_points.offered().items()
     }

@@ -205,14 +205,32 @@ class TestOneRay:
         found = {o.key: o.cause or o.status for o in executor.results()}
         assert found == expected
 
+    def test_a_cancelled_job_never_runs_on(self, executor):
+        import ray
+
+        for number, delay in enumerate([0, 0, 0.001, 0.005, 0.01, 0.05, 0.1, 0.3, 0.002, 0.02] * 2):
+            for key in (f"a{number}", f"b{number}"):
+                executor.submit(Job(key, sleep, {"seconds": 600}))
+            time.sleep(delay)
+            for key in (f"a{number}", f"b{number}"):
+                executor.cancel(key)
+        # both CPUs are needed, so it begins only when nothing else runs
+        executor.submit(Job("last", double, {"number": 1}, cpus=2))
+        assert [outcome.value for outcome in executor.results()] == [{"twice": 2}]
+        executor.close(kill=True)
+        end = time.monotonic() + 60
+        while ray.available_resources().get("CPU") != 2 and time.monotonic() < end:
+            time.sleep(0.1)
+        assert ray.available_resources()["CPU"] == 2
+
     def test_no_mark_of_a_job_stays_in_the_cluster(self, executor):
         from ray.experimental import internal_kv
 
         executor.submit(Job("a", identity))
         executor.submit(Job("late", sleep, {"seconds": 600}, timeout=0.1))
         executor.submit(Job("killed", sleep, {"seconds": 600}))
-        seen = {outcome.key for outcome, _ in zip(executor.results(), range(2), strict=False)}
-        assert seen == {"a", "late"}
+        outcomes = executor.results()
+        assert {next(outcomes).key, next(outcomes).key} == {"a", "late"}
         executor.close(kill=True)
         assert internal_kv._internal_kv_list("", namespace=b"moesaic") == []
 

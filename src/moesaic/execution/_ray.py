@@ -78,6 +78,7 @@ class RayExecutor(Executor):
         self._shipped: dict[tuple[Path, str], tuple[FileStamp, Any]] = {}
         self._mirrors: set[str] = set()
         self._nodes: set[str] = set()
+        self._stopped: list[Any] = []  # references of what was cancelled and has not ended yet
         self._looked = 0.0
         self._closed = False
 
@@ -150,19 +151,17 @@ class RayExecutor(Executor):
         ticket.handed_out, ticket.since = time.monotonic(), None
         try:
             mirror, files, references = self._ship(job)
-            task = _perform.options(
-                num_cpus=job.cpus,
-                num_gpus=job.gpus,
-                memory=job.memory,
-                max_retries=0,
-                scheduling_strategy="SPREAD",
-            )
+            errand = Errand(ticket.mark, job.key, ticket.packed, mirror, files)
+            with _lost_cluster_is_clear():
+                ticket.reference = _perform.options(
+                    num_cpus=job.cpus,
+                    num_gpus=job.gpus,
+                    memory=job.memory,
+                    max_retries=0,
+                    scheduling_strategy="SPREAD",
+                ).remote(errand, *references)
         except _CANNOT_BE_SENT as error:
             self._ready.append((ticket, failure(job.key, error, 0.0)))
-            return
-        errand = Errand(ticket.mark, job.key, ticket.packed, mirror, files)
-        with _lost_cluster_is_clear():
-            ticket.reference = task.remote(errand, *references)
 
     def _ship(self, job: Job) -> tuple[str | None, tuple[FileStamp, ...], list[Any]]:
         """Put the files a job needs into the object store, those that are not there yet."""
@@ -196,6 +195,7 @@ class RayExecutor(Executor):
                 self._take(waiting[reference])
             if time.monotonic() - self._looked >= _TICK:
                 self._stop_the_late()
+                self._stop_again()
                 self._looked = time.monotonic()
 
     def _take(self, ticket: _Ticket) -> None:
@@ -270,6 +270,19 @@ class RayExecutor(Executor):
         with contextlib.suppress(faults.RayError):
             self._begun_on(ticket)  # its node has a mirror to be removed
             ray.cancel(ticket.reference, force=True)
+            self._stopped.append(ticket.reference)
+
+    def _stop_again(self) -> bool:
+        """Cancel once more what Ray has not ended; return whether there is any.
+
+        Ray loses a cancellation that meets a task on its way to the worker; the task would run on.
+        """
+        if not self._stopped:
+            return False
+        _, self._stopped = ray.wait(self._stopped, num_returns=len(self._stopped), timeout=0)
+        for reference in self._stopped:
+            ray.cancel(reference, force=True)
+        return bool(self._stopped)
 
     def _begun(self) -> set[bytes]:
         """Return the marks of the jobs that began."""
@@ -293,9 +306,14 @@ class RayExecutor(Executor):
             self._look(_TICK)
 
     def _clean_up(self) -> None:
-        """Leave nothing in the cluster: no marks and, where it lives on, no mirrors."""
+        """Leave nothing in a cluster that lives on: no marks and no mirrors."""
+        if self._cluster.local:
+            return
+        end = time.monotonic() + _CLEAN_UP
+        while self._stop_again() and time.monotonic() < end:
+            time.sleep(_TICK)
         internal_kv._internal_kv_del(f"{self._name}:", del_by_prefix=True, namespace=NAMESPACE)
-        if self._cluster.local or not self._mirrors:
+        if not self._mirrors:
             return
         alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
         tasks = [
@@ -310,13 +328,9 @@ class RayExecutor(Executor):
 
 _perform = ray.remote(perform_errand)
 _remove = ray.remote(remove_mirrors)
-_CANNOT_BE_SENT = (
-    OSError,
-    ValueError,  # half a GPU more than one, and whatever else Ray does not grant
-    InputError,
-    faults.ObjectStoreFullError,
-    faults.OutOfDiskError,
-)
+_NO_ROOM = (faults.ObjectStoreFullError, faults.OutOfDiskError)
+# a ValueError: a GPU and a half, or what else Ray does not grant
+_CANNOT_BE_SENT = (OSError, ValueError, InputError, *_NO_ROOM)
 _DEATHS = (
     faults.WorkerCrashedError,
     faults.NodeDiedError,
@@ -330,6 +344,8 @@ def _lost_cluster_is_clear() -> Iterator[None]:
     """Turn a fault of the connection itself into one clear line."""
     try:
         yield
+    except _NO_ROOM:
+        raise
     except faults.RayError as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunFailed(

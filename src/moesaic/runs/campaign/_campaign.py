@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moesaic.bank import Bank, Observation
+from moesaic.bank import Observation
 from moesaic.config import CampaignConfig
 from moesaic.data import Dataset
 from moesaic.errors import InputError, RunFailed
@@ -25,10 +24,11 @@ from moesaic.runs.campaign._design import Design, long_trial, losses_of, single_
 from moesaic.runs.campaign._forecast import Correction, measure_correction
 from moesaic.runs.campaign._found import Found
 from moesaic.runs.campaign._outcome import assemble_campaign
+from moesaic.runs.campaign._pool import check_plugins, pool_of, remember
 from moesaic.runs.campaign._probe import probe_pool
 from moesaic.runs.campaign._rounds import Loop, leaders, run_rounds
 from moesaic.runs.campaign._test import read_campaign_test
-from moesaic.spaces.families import get_family, load_plugin, read_pool
+from moesaic.spaces.families import get_family
 from moesaic.strategies.planners import RankedPlanner, get_planner
 
 _STRUCTURE_EPOCHS = 6
@@ -72,64 +72,6 @@ def plan_campaign(config: CampaignConfig) -> list[tuple[str, ...]]:
     return planner.next(config.candidates, [])
 
 
-def pool_of(config: CampaignConfig) -> tuple[str, ...]:
-    """Return the names of the pool, plugins loaded first.
-
-    Raises:
-        InputError: a plugin cannot be loaded, a name is unknown, or there are too few.
-    """
-    load_plugins(config)
-    pool = read_pool(config.pool)
-    if len(pool) < config.experts:
-        raise InputError(
-            f"the pool has {len(pool)} families for mixtures of {config.experts}: "
-            "name more with --pool or lower --experts"
-        )
-    return pool
-
-
-def load_plugins(config: CampaignConfig) -> None:
-    """Execute the files that the person named with --plugin.
-
-    Raises:
-        InputError: a file cannot be loaded.
-    """
-    for plugin in config.plugins:
-        load_plugin(Path(plugin))
-
-
-def check_plugins(session: Session[CampaignConfig]) -> None:
-    """Refuse a plugin that is not the file the campaign began with, or that a run brings along.
-
-    Raises:
-        InputError: it changed, is gone, or lies in the directory of the run.
-    """
-    inside = session.folder.path.resolve()
-    digests = {}
-    for plugin in session.config.plugins:
-        path = Path(plugin)
-        if path.resolve().is_relative_to(inside):
-            raise InputError(f"the plugin {path} lies in the run itself: keep it elsewhere")
-        try:
-            digests[plugin] = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise InputError(f"cannot read the plugin {path}: {error.strerror}") from None
-    _remember(session.bank, "plugins", digests, "a plugin changed since the campaign began")
-
-
-def _remember(bank: Bank, name: str, value: Any, otherwise: str) -> None:
-    """Keep what must not change between a start and a resume.
-
-    Raises:
-        InputError: it did change.
-    """
-    known = bank.meta(name)
-    if known is None:
-        bank.set_meta(name, value)
-    elif known != value:
-        raise InputError(f"{otherwise}: put it back, or start a new campaign")
-
-
 def _check(config: CampaignConfig, dataset: Dataset) -> None:
     """Refuse, before anything is written, what could only fail later."""
     pool = pool_of(config)
@@ -157,7 +99,7 @@ def execute_campaign(session: Session[CampaignConfig]) -> dict[str, Any]:
     config, path = session.config, str(session.folder.path)
     check_plugins(session)
     pool = pool_of(config)
-    _remember(session.bank, "pool", list(pool), "the pool names other families than before")
+    remember(session.bank, "pool", list(pool), "the pool names other families than before")
     least = config.experts if config.preset == "taught" else 2
     structure = find_structure(session, least, config.clusters, _STRUCTURE_EPOCHS)
     partition = load_partition(path)

@@ -8,7 +8,7 @@ import torch
 
 from moesaic.config import CampaignConfig
 from moesaic.errors import TrialError
-from moesaic.runs.campaign._campaign import load_plugins
+from moesaic.runs.campaign._pool import load_plugins
 from moesaic.spaces import build_architecture
 from moesaic.spaces.families import family_architecture, family_names, get_family, read_pool
 from moesaic.training import count_macs, count_parameters

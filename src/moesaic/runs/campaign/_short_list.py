@@ -16,10 +16,10 @@ from moesaic.runs._lifecycle import extend
 from moesaic.runs._progress import Watcher
 from moesaic.runs._session import Session
 from moesaic.runs._structure import cluster_weight
-from moesaic.runs.campaign._campaign import check_plugins, pool_of
 from moesaic.runs.campaign._candidates import MOST_RETRIES, stage_of
 from moesaic.runs.campaign._design import SINGLES, Design, losses_of, mixture_trial
 from moesaic.runs.campaign._forecast import Correction
+from moesaic.runs.campaign._pool import check_plugins, pool_of
 from moesaic.runs.campaign._probe import probe_pool
 from moesaic.runs.campaign._rounds import Loop, launch
 

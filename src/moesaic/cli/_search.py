@@ -65,6 +65,14 @@ def search(
         str | None,
         option("epochs of the final trainings, or auto", "auto", metavar="NUMBER|auto"),
     ] = None,
+    price: Annotated[
+        float | None,
+        option("nats of loss per million MACs: experts get sizes", "none", metavar="NUMBER"),
+    ] = None,
+    max_macs: Annotated[
+        float | None,
+        option("most expected MACs of a sample: experts get sizes", "none", metavar="NUMBER"),
+    ] = None,
     seed: Seed = None,
     repeats: Annotated[
         int | None, option("seeds of the final stage", "1", metavar="NUMBER")

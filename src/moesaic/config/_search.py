@@ -31,8 +31,25 @@ class SearchConfig(RunConfig):
     most_epochs: int = Field(48, ge=1, description="most epochs that auto may choose")
     repeats: int = Field(1, ge=1, description="seeds of the final stage")
     top_k: int = Field(1, ge=1, description="experts that run on each sample")
+    price: float | None = Field(
+        None, ge=0, description="what compute costs, in nats of loss per million MACs of one sample"
+    )
+    max_macs: float | None = Field(
+        None, gt=0, description="most expected MACs of one sample, gate counted"
+    )
+    width_choices: tuple[float, ...] | None = Field(
+        None, description="with a price: factors on the widths; .35 to 1.4 when not given"
+    )
+    depth_choices: tuple[int, ...] = Field(
+        (), description="with a price: cells in every stage; cells_per_stage when not given"
+    )
     recipe: Recipe = Recipe()
     taught: Taught = Taught()
+
+    @property
+    def priced(self) -> bool:
+        """Whether compute has a price or a limit, so that experts keep sizes of their own."""
+        return self.price is not None or self.max_macs is not None
 
     @field_validator("experts", "epochs", mode="before")
     @classmethod
@@ -65,6 +82,16 @@ class SearchConfig(RunConfig):
             raise ValueError(f"epochs is {self.epochs}, expected 1 or more, or auto")
         if self.widths is not None and (not self.widths or min(self.widths) < 1):
             raise ValueError(f"widths is {self.widths}, expected channels of 1 or more")
+        if self.priced and self.top_k > 1:
+            raise ValueError(
+                f"top_k is {self.top_k}, but price and max_macs count one expert a sample: "
+                "give top_k 1 or no price"
+            )
+        if not self.priced and (self.width_choices is not None or self.depth_choices):
+            raise ValueError(
+                "width_choices and depth_choices are for a search with a price: give price or "
+                "max_macs (price 0 lets sizes differ and charges nothing)"
+            )
         if not self.rungs or list(self.rungs) != sorted(set(self.rungs)) or self.rungs[0] < 1:
             raise ValueError(f"rungs is {self.rungs}, expected rising numbers of epochs")
         return self

@@ -8,6 +8,7 @@ from moesaic.report._cost import build_cost, build_reproduce
 from moesaic.report._experts import build_experts
 from moesaic.report._material import Material, read_material
 from moesaic.report._overview import build_overview
+from moesaic.report._price import build_price
 from moesaic.report._render import fill, write_page
 from moesaic.report._search import build_search, legend_of_rungs
 from moesaic.report._structure import build_structure
@@ -49,6 +50,7 @@ def render(material: Material) -> str:
         search=build_search(material),
         rung_legend=legend_of_rungs(material),
         value=build_value(material),
+        price=build_price(material),
         cost=build_cost(material),
         reproduce=build_reproduce(material),
     )

@@ -18,7 +18,7 @@ from moesaic.data import Dataset, Normaliser, open_dataset
 from moesaic.errors import BuildError, InputError
 from moesaic.runs._folder import RunFolder
 from moesaic.seeds import generator
-from moesaic.spaces import SearchSpace, get_space
+from moesaic.spaces import WIDTH_CHOICES, CellSpaceBase, SearchSpace, SizedSpace, get_space
 from moesaic.spaces.families import load_plugin
 from moesaic.structure import Partition
 
@@ -91,6 +91,12 @@ def make_space(config: SearchConfig, dataset: Dataset) -> SearchSpace:
     if config.widths is not None:
         options["widths"] = config.widths
     space = get_space(name, **options)
+    if config.priced and isinstance(space, CellSpaceBase):
+        space = SizedSpace(space, config.width_choices or WIDTH_CHOICES, config.depth_choices)
+    elif config.width_choices is not None or config.depth_choices:
+        raise InputError(
+            f"the space {name} draws sizes of its own: omit width_choices and depth_choices"
+        )
     sample = space.sample(generator(config.seed, "space"))
     try:
         space.build(sample, dataset.input_shape, len(dataset.classes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from moesaic.data import Split
 from moesaic.errors import RunFailed
 from moesaic.runs._context import load_context
 from moesaic.runs._session import SearchSession
@@ -20,7 +21,9 @@ def design_final(
     """Fix the inference cost that every variant is matched to: the searched mixture's own.
 
     Without a price on compute the search does not choose sizes, so the experts too are brought to
-    one size, their usage-weighted mean: then the cost is the same whatever the gate decides.
+    one size, their usage-weighted mean: then the cost is the same whatever the gate decides. With
+    one they keep their own sizes, and the others are matched to the cost that the shares of the
+    clusters let expect.
 
     Args:
         session: the run.
@@ -36,20 +39,37 @@ def design_final(
     gate = gate_macs(shape, len(choice.experts))
     target = round(float(usage @ costs)) + gate
     best = best_single(session, partition.shares)
+    own_sizes = session.config.priced
+    domains = len(dataset.domain_names or ())
     return Design(
         config=session.config,
         space=space,
         input_shape=shape,
         classes=classes,
-        domains=len(dataset.domain_names or ()),
+        domains=domains,
         experts=tuple(
-            matched(space, expert, target - gate, shape, classes) for expert in choice.architectures
+            expert if own_sizes else matched(space, expert, target - gate, shape, classes)
+            for expert in choice.architectures
         ),
         routing=choice.routing,
         target=target,
         single=matched(space, best, target, shape, classes),
         copy=matched(space, best, target - gate, shape, classes),
         recipe=session.config.recipe,
+        domain_experts=_of_domains(dataset.train, choice, partition) if own_sizes else (),
+    )
+
+
+def _of_domains(train: Split, choice: Choice, partition: Partition) -> tuple[int, ...]:
+    """Return the expert that serves most of every domain, none where domains are not known."""
+    if train.domains is None:
+        return ()
+    served = np.asarray(choice.routing)[partition.train]
+    domains = train.domains.numpy()
+    count = len(choice.experts)
+    return tuple(
+        int(np.bincount(served[domains == domain], minlength=count).argmax())
+        for domain in range(int(domains.max()) + 1)
     )
 
 

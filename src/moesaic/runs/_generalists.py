@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from moesaic.bank import Observation, Trial
 from moesaic.errors import RunFailed
+from moesaic.runs._price import guide_price, priced
 from moesaic.runs._session import SearchSession
 from moesaic.seeds import derive_seed
 from moesaic.spaces import Architecture, SearchSpace
@@ -16,26 +17,35 @@ from moesaic.strategies import Strategy, get_strategy
 
 
 def train_generalists(
-    session: SearchSession, space: SearchSpace, weight: NDArray[np.float64], experts: int
+    session: SearchSession,
+    space: SearchSpace,
+    weight: NDArray[np.float64],
+    experts: int,
+    gate: int = 0,
 ) -> list[Observation]:
     """Sample, train and halve; every trial yields a loss vector over the clusters.
+
+    Where compute has a price the strategy is told losses with it, so that whatever it seeks is
+    worth its cost.
 
     Args:
         session: the run.
         space: where architectures come from.
         weight: shares (M,) of the clusters.
         experts: K, what the strategy is told it searches for.
+        gate: multiply-accumulates of the gate, which count in a limit.
 
     Returns:
         The observations of the highest rung.
     """
     config = session.config
     strategy = get_strategy(config.strategy, space, experts, weight, config.seed)
-    lowest = _lowest_rung(session, strategy)
+    lowest = _lowest_rung(session, strategy, weight, gate)
+    price = guide_price(config, lowest, weight, experts, gate)
     rung = lowest
     for level in range(1, len(config.rungs)):
         keep = max(experts + 1, len(lowest) // config.eta**level)
-        chosen = promote(rung, weight, keep)
+        chosen = promote(rung, weight, keep, price)
         epochs = config.rungs[level] - config.rungs[level - 1]
         trials = [
             Trial(
@@ -57,9 +67,12 @@ def train_generalists(
     return rung
 
 
-def _lowest_rung(session: SearchSession, strategy: Strategy) -> list[Observation]:
+def _lowest_rung(
+    session: SearchSession, strategy: Strategy, weight: NDArray[np.float64], gate: int
+) -> list[Observation]:
     """Ask, train and tell until the trials are used up or half the budget is."""
     config = session.config
+    price: float | None = None
     observations: list[Observation] = []
     closed: int | None = session.bank.meta("generalists_closed")
     chunk = max(4, config.trials // 6)
@@ -75,8 +88,11 @@ def _lowest_rung(session: SearchSession, strategy: Strategy) -> list[Observation
             for offset, proposal in enumerate(proposals)
         ]
         found = session.perform(f"architectures {planned + 1} to {planned + len(trials)}", trials)
-        observations += [observation for observation in found if observation is not None]
-        strategy.tell([observation for observation in found if observation is not None])
+        finished = [observation for observation in found if observation is not None]
+        observations += finished
+        if price is None:  # told once, so that all that is told compares
+            price = guide_price(config, observations, weight, strategy.experts, gate)
+        strategy.tell(priced(finished, price))
         planned += len(proposals)
         if closed is None and session.out_of_time(0.35):
             # the machine's speed decided this: it is recorded, so that a resumed run agrees
@@ -98,22 +114,31 @@ def _trial(session: SearchSession, architecture: Architecture, index: int) -> Tr
 
 
 def promote(
-    observations: Sequence[Observation], weight: NDArray[np.float64], keep: int
+    observations: Sequence[Observation],
+    weight: NDArray[np.float64],
+    keep: int,
+    price: float = 0.0,
 ) -> list[Observation]:
     """Return the `keep` observations worth a higher rung: every cluster's best, in turn.
 
     The list is filled with the best over all data, then each cluster's best, the second best, and
-    so on, so that a specialist for a small cluster is not crowded out by generalists.
+    so on, so that a specialist for a small cluster is not crowded out by generalists. Under a
+    price the best over all data at no price and at four times the price join in: the front needs
+    networks of every size.
 
     Args:
         observations: of one rung.
         weight: shares (M,) of the clusters.
         keep: how many to promote.
+        price: nats per multiply-accumulate.
     """
-    loss = np.stack([observation.loss for observation in observations])
+    loss = np.stack([observation.loss for observation in priced(observations, price)])
     loss = np.where(np.isnan(loss), np.inf, loss)
     finite = np.where(np.isfinite(loss), loss, 0.0)
     columns = [finite @ weight, *loss.T[np.argsort(-weight)]]
+    if price > 0:
+        paid = price * np.array([observation.macs for observation in observations])
+        columns[1:1] = [columns[0] - paid, columns[0] + 3.0 * paid]
     orders = [np.argsort(column, kind="stable") for column in columns]
     chosen: list[int] = []
     for rank in range(len(observations)):

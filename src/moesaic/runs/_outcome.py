@@ -13,6 +13,7 @@ from moesaic.data import Dataset
 from moesaic.mixture import build_network, save_model
 from moesaic.runs._context import load_context, load_partition, load_splits
 from moesaic.runs._final import Final
+from moesaic.runs._price import price_report
 from moesaic.runs._result import (
     Scores,
     describe_variants,
@@ -23,8 +24,9 @@ from moesaic.runs._result import (
     verdict,
 )
 from moesaic.runs._session import SearchSession
-from moesaic.runs._specialise import Choice
-from moesaic.runs._variants import Design
+from moesaic.runs._specialise import Choice, specialists_of
+from moesaic.runs._structure import cluster_weight
+from moesaic.runs._variants import Design, gate_macs
 from moesaic.runs._work import trained_experts
 from moesaic.surrogate import get_surrogate
 
@@ -79,6 +81,7 @@ def assemble(session: SearchSession, evidence: Evidence) -> dict[str, Any]:
             bank, evidence.generalists, evidence.choice, scores, dataset, partition, seed
         ),
         "selection": _describe_choice(evidence.choice, evidence.design),
+        "price": _price(session, evidence),
         "experts_tried": {str(count): value for count, value in evidence.tried.items()},
         "surrogate": _surrogate_report(session, evidence.design),
         "epochs": evidence.design.recipe.epochs,
@@ -124,6 +127,20 @@ def _hand_over(
         extra=told,
     )
     return told
+
+
+def _price(session: SearchSession, evidence: Evidence) -> dict[str, Any] | None:
+    choice, design = evidence.choice, evidence.design
+    return price_report(
+        session.config,
+        evidence.generalists,
+        specialists_of(session.bank, design.count),
+        choice.routing,
+        choice.experts,
+        cluster_weight(load_partition(str(session.folder.path))),
+        gate_macs(design.input_shape, design.count),
+        design.space,
+    )
 
 
 def _describe_choice(choice: Choice, design: Design) -> dict[str, Any]:

@@ -18,10 +18,12 @@ from moesaic.runs._final import choose_experts, read_test, run_final
 from moesaic.runs._generalists import train_generalists
 from moesaic.runs._lifecycle import RunResult, begin
 from moesaic.runs._outcome import Evidence, assemble
+from moesaic.runs._price import check_limit
 from moesaic.runs._progress import Watcher, expected_work
 from moesaic.runs._session import SearchSession
 from moesaic.runs._specialise import specialise
 from moesaic.runs._structure import cluster_weight, find_structure
+from moesaic.runs._variants import gate_macs
 from moesaic.strategies import get_strategy
 from moesaic.structure import Partition
 
@@ -49,6 +51,7 @@ def search(
 def _check(config: SearchConfig, dataset: Dataset) -> None:
     """Refuse, before anything is written, what could only fail later."""
     space = make_space(config, dataset)
+    check_limit(config, space, dataset.input_shape, len(dataset.classes))
     get_strategy(config.strategy, space, 1, [1.0])
     if config.address is None:  # else it is the cluster's machines that need the device
         check_device(config.device)
@@ -72,13 +75,17 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
         f"{partition.count} clusters, told apart by a small gate on "
         f"{100 * structure['routability']:.0f} % of held-out samples"
     )
-    space = make_space(config, load_context(path).dataset)
+    dataset = load_context(path).dataset
+    space = make_space(config, dataset)
     counts = _counts(config, partition)
     weight = cluster_weight(partition)
     domains = len(session.bank.meta("data")["domains"])
     session.estimate.total = expected_work(config, counts, None, domains)
-    generalists = train_generalists(session, space, weight, counts[-1])
-    choices = {count: specialise(session, generalists, weight, count) for count in counts}
+    gates = {count: gate_macs(dataset.input_shape, count) for count in counts}
+    generalists = train_generalists(session, space, weight, counts[-1], gates[counts[-1]])
+    choices = {
+        count: specialise(session, generalists, weight, count, gates[count]) for count in counts
+    }
     designs = {count: design_final(session, space, choices[count], partition) for count in counts}
     shares = np.bincount(partition.validation, minlength=partition.count) / max(
         1, len(partition.validation)

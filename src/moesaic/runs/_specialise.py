@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from moesaic.bank import Observation, Trial
+from moesaic.bank import Bank, Observation, Trial
+from moesaic.errors import InputError, RunFailed
+from moesaic.runs._price import guide_price, limit_of, price_of, priced
 from moesaic.runs._session import SearchSession
 from moesaic.runs._structure import group_clusters
 from moesaic.seeds import derive_seed
@@ -26,7 +28,8 @@ class Choice:
     Attributes:
         experts: K observations.
         routing: the expert of every cluster, (M,).
-        objective: mean validation loss of the routed samples, in nats.
+        objective: mean validation loss of the routed samples, in nats, plus what their compute
+            costs where it has a price.
         proven: whether the selection was solved to optimality.
         history: the objective after every round.
     """
@@ -52,21 +55,33 @@ def specialise(
     generalists: Sequence[Observation],
     weight: NDArray[np.float64],
     experts: int,
+    gate: int = 0,
 ) -> Choice:
     """Choose experts, train them on their clusters, choose again until nothing improves.
 
-    The bank only grows and the incumbent stays in it, so the objective never gets worse.
+    The bank only grows and the incumbent stays in it, so the objective never gets worse. A
+    specialist has the size of the generalist it continues.
 
     Args:
         session: the run.
         generalists: observations of the highest rung.
         weight: shares (M,) of the clusters.
         experts: K.
+        gate: multiply-accumulates of the gate, which count in a limit.
+
+    Raises:
+        RunFailed: no choice keeps to the limit on expected multiply-accumulates.
     """
     config = session.config
     bank = list(generalists)
+    guide = guide_price(config, bank, weight, experts, gate)
+    terms = {"price": price_of(config), "max_macs": limit_of(config, gate)}
     groups = group_clusters(str(session.folder.path), experts)
-    parents = best_of_groups(bank, weight, groups, experts, _CANDIDATES)
+    told = dict(zip((found.trial.key for found in bank), bank, strict=True))
+    parents = [
+        [told[found.trial.key] for found in group]
+        for group in best_of_groups(priced(bank, guide), weight, groups, experts, _CANDIDATES)
+    ]
     history: list[float] = []
     choice: Selection | None = None
     for number in range(config.rounds):
@@ -74,7 +89,7 @@ def specialise(
         found = session.perform(f"specialise {experts} experts, round {number + 1}", trials)
         # a control says what specialisation is worth; it knows no routing, so it is no candidate
         bank += [o for o in found if o is not None and o.trial.subset is not None]
-        choice = choose(bank, weight, experts)
+        choice = choose(bank, weight, experts, **terms)
         history.append(choice.objective)
         routed = np.asarray(choice.routing).argmax(axis=1).astype(np.int64)
         settled = np.array_equal(routed, groups)
@@ -83,7 +98,7 @@ def specialise(
         groups = routed
         parents = [[bank[position]] for position in choice.chosen]
     if choice is None:
-        choice = choose(bank, weight, experts)
+        choice = choose(bank, weight, experts, **terms)
         history.append(choice.objective)
     return Choice(
         experts=tuple(bank[position] for position in choice.chosen),
@@ -94,11 +109,46 @@ def specialise(
     )
 
 
-def choose(bank: Sequence[Observation], weight: NDArray[np.float64], experts: int) -> Selection:
-    """Solve the weighted k-median problem on the bank, every expert serving some cluster."""
+def choose(
+    bank: Sequence[Observation],
+    weight: NDArray[np.float64],
+    experts: int,
+    *,
+    price: float | None = 0.0,
+    max_macs: float | None = None,
+) -> Selection:
+    """Solve the weighted k-median problem on the bank, every expert serving some cluster.
+
+    Args:
+        bank: E experts.
+        weight: shares (M,) of the clusters.
+        experts: K.
+        price: nats per multiply-accumulate.
+        max_macs: most expected multiply-accumulates of one sample, gate not counted.
+
+    Raises:
+        RunFailed: no choice keeps to `max_macs`.
+    """
     loss = np.stack([observation.loss for observation in bank])
-    limits = Limits(min_share=float(min(weight[weight > 0]))) if experts > 1 else None
-    return select(loss, weight, experts, limits)
+    macs = [observation.macs for observation in bank]
+    share = float(min(weight[weight > 0])) if experts > 1 else 0.0
+    limits = Limits(max_macs=max_macs, min_share=share)
+    try:
+        return select(loss, weight, experts, limits, macs=macs, price=price or 0.0)
+    except InputError as error:
+        if max_macs is None:
+            raise
+        raise RunFailed(
+            f"no {experts} experts of the bank keep to the limit on MACs ({error}): raise "
+            "--max-macs, or give more --trials or smaller width_choices"
+        ) from None
+
+
+def specialists_of(bank: Bank, experts: int) -> list[Observation]:
+    """Return the specialists that were trained for K experts; controls are none."""
+    found = bank.observations(kind="expert")
+    prefix = f"specialise-{experts}-"
+    return [o for o in found if o.trial.stage.startswith(prefix) and o.trial.subset is not None]
 
 
 def best_of_groups(

@@ -36,6 +36,7 @@ class Design:
         single: the best single architecture, widths matched to `target`.
         copy: the same, widths matched to `target` less the gate.
         recipe: of the final trainings.
+        domain_experts: the expert that serves most of every domain, where experts differ in size.
     """
 
     config: SearchConfig
@@ -49,6 +50,7 @@ class Design:
     single: Architecture
     copy: Architecture
     recipe: Recipe
+    domain_experts: tuple[int, ...] = ()
 
     @property
     def count(self) -> int:
@@ -155,7 +157,12 @@ def random_experts(design: Design, repeat: int) -> list[Architecture]:
 
 
 def oracle_experts(design: Design) -> list[Architecture]:
-    """Return one architecture a domain: the searched ones in turn, repeated where too few."""
+    """Return one architecture a domain: the searched ones in turn, repeated where too few.
+
+    Experts of different size are not exchanged: each domain has the one that serves most of it.
+    """
+    if design.domain_experts:
+        return [design.experts[expert] for expert in design.domain_experts]
     return [design.experts[domain % design.count] for domain in range(design.domains)]
 
 

@@ -1,5 +1,6 @@
 """Selection: which experts, who serves which cluster, and what difference is worth."""
 
+from moesaic.selection._front import FrontPoint, cheapest_as_good, front, shadow_price
 from moesaic.selection._heterogeneity import (
     Interval,
     cross_fitted_heterogeneity,
@@ -11,14 +12,18 @@ from moesaic.selection.subsets import SCORES, Members, Ranked, Ranking, score_su
 
 __all__ = [
     "SCORES",
+    "FrontPoint",
     "Interval",
     "Limits",
     "Members",
     "Ranked",
     "Ranking",
     "Selection",
+    "cheapest_as_good",
     "cross_fitted_heterogeneity",
+    "front",
     "score_subsets",
     "select",
+    "shadow_price",
     "value_of_heterogeneity",
 ]

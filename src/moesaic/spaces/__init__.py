@@ -2,9 +2,11 @@
 
 from moesaic.spaces._base import Architecture, SearchSpace
 from moesaic.spaces._build import build_architecture
+from moesaic.spaces._cell_base import CellSpaceBase
 from moesaic.spaces._cells import CellSpace
 from moesaic.spaces._match import match_macs
 from moesaic.spaces._registry import get_space, space_names
+from moesaic.spaces._sizes import WIDTH_CHOICES, SizedSpace
 from moesaic.spaces._vector_cells import VectorCellSpace
 from moesaic.spaces.families import (
     Family,
@@ -16,10 +18,13 @@ from moesaic.spaces.families import (
 )
 
 __all__ = [
+    "WIDTH_CHOICES",
     "Architecture",
     "CellSpace",
+    "CellSpaceBase",
     "Family",
     "SearchSpace",
+    "SizedSpace",
     "VectorCellSpace",
     "build_architecture",
     "family",

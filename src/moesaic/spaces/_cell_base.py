@@ -140,6 +140,22 @@ class CellSpaceBase(SearchSpace):
             raise InputError(f"expected {len(plan.widths)} widths, one a stage, got {widths}")
         return self._architecture(replace(plan, widths=tuple(widths)))
 
+    def repeat(self, architecture: Architecture, cells_per_stage: int) -> Architecture:
+        """Return the same cell at another depth.
+
+        Raises:
+            InputError: the depth is not 1 or more.
+        """
+        if type(cells_per_stage) is not int or cells_per_stage < 1:
+            raise InputError(f"cells_per_stage must be 1 or more, got {cells_per_stage!r}")
+        plan = CellPlan.from_text(architecture.text)
+        return self._architecture(replace(plan, cells_per_stage=cells_per_stage))
+
+    @property
+    def own_widths(self) -> tuple[int, ...]:
+        """The channels of whatever `sample` draws, one a stage."""
+        return self._widths
+
     def widths(self, architecture: Architecture) -> tuple[int, ...]:
         """Return its channels, one a stage."""
         return CellPlan.from_text(architecture.text).widths

@@ -26,7 +26,9 @@ def unseen(space: SearchSpace, memory: Memory, rng: np.random.Generator) -> Arch
 class StratifiedSampler:
     """Takes from the stratum that was seen least, out of a list of draws that only grows.
 
-    Draw i depends on (seed, i) alone, so that asking in other portions changes nothing.
+    A stratum named "a/b" has two parts; of equally rare ones that with the rarer parts wins, so
+    that fewer architectures than strata cover every part. Draw i depends on (seed, i) alone, so
+    that asking in other portions changes nothing.
     """
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
@@ -40,7 +42,8 @@ class StratifiedSampler:
     def take(self, memory: Memory) -> tuple[Architecture, str] | None:
         """Return the next new architecture with its stratum, or None when none is left.
 
-        The least seen stratum that has a new architecture wins; ties: the first by name.
+        The least seen stratum that has a new architecture wins; ties: the one of the least seen
+        parts, then the first by name.
         """
         self._draw(max(FIRST_DRAWS, 8 * len(memory.proposed)) - self._drawn)
         found = self._next(memory)
@@ -66,7 +69,14 @@ class StratifiedSampler:
 
     def _next(self, memory: Memory) -> tuple[Architecture, str] | None:
         counts = Counter(self._stratum(one) for one in memory.architectures())
-        for stratum in sorted(self._waiting, key=lambda name: (counts[name], name)):
+        parts: Counter[str] = Counter()
+        for stratum, count in counts.items():
+            parts.update(dict.fromkeys(stratum.split("/"), count))
+
+        def rank(name: str) -> tuple[int, int, str]:
+            return counts[name], sum(parts[part] for part in name.split("/")), name
+
+        for stratum in sorted(self._waiting, key=rank):
             for architecture in self._waiting[stratum]:
                 if not memory.seen(architecture):
                     return architecture, stratum

@@ -1,0 +1,256 @@
+"""Asks what experts of different size save where one half of the data is easy and the other hard.
+
+    python -m benchmarks.easy_hard --data mnist_10k.npz+cifar10_10k.npz --out runs/easy-hard
+
+For every seed a search with a price finds a mixture whose experts have sizes of their own. Beside
+it are trained, with the same recipe and epochs and from scratch:
+
+- homogeneous mixtures: K copies of the best single architecture, all of one size, behind the same
+  taught gate with the same routing, at several multiples of the searched mixture's cost;
+- single networks of that architecture at the same multiples;
+- mixtures chosen from the same bank at other prices: the front.
+
+Cost is expected multiply-accumulates of a test image: experts weighted by how often the gate really
+chooses them, gate counted. The homogeneous mixture of equal accuracy is the cheapest whose mean
+test accuracy over the seeds is at most .3 point below the searched one's. Interrupted, the same
+command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import moesaic
+from benchmarks._again import cut, design_of, on_test, right_of, search_or_resume, with_session
+from moesaic.bank import Trial
+from moesaic.config import merge_settings, parse_assignments
+from moesaic.runs._context import load_partition
+from moesaic.runs._evidence import paired_interval
+from moesaic.runs._price import PER_MAC
+from moesaic.runs._session import SearchSession
+from moesaic.runs._specialise import choose, specialists_of
+from moesaic.runs._structure import cluster_weight
+from moesaic.runs._variants import Design, gate_macs, matched, mixture_trial, single_trial
+from moesaic.seeds import derive_seed
+
+TOLERANCE = 0.003
+SEARCHED = "searched"
+
+
+def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """Search with one seed, train the ladder beside it and measure everything on test."""
+    place = words.out / f"seed-{seed}"
+    settings = {
+        "data": cut(words.data, words.samples, seed, words.out / "data"),
+        "image_size": words.image_size,
+        "experts": words.experts,
+        "price": words.price,
+        "trials": words.trials,
+        "rungs": words.rungs,
+        "epochs": words.epochs,
+        "baselines": False,
+        "workers": words.workers,
+        "seed": seed,
+    }
+    result = search_or_resume(place, merge_settings(settings, parse_assignments(words.set))).result
+
+    def work(session: SearchSession) -> dict[str, Any]:
+        design = design_of(session, result)
+        trials = {**ladder(design, words.ratios), **front(session, design, words.factors)}
+        session.perform("ladder", list(trials.values()))
+        done = {n: t for n, t in trials.items() if session.bank.status(t.key) == "done"}
+        told = on_test(session, list(done.values()))
+        return {
+            name: {"key": trial.key, **{p: told[trial.key][p] for p in ("accuracy", "macs")}}
+            for name, trial in done.items()
+        }
+
+    rows = with_session(place, work)
+    agreement = result["routing"]["agreement_domains"]
+    return {
+        "seed": seed,
+        "run": str(place),
+        "rows": rows,
+        "agreement": agreement,
+        "experts": [
+            {name: told[name] for name in ("text", "macs", "clusters")}
+            for told in result["selection"]["experts"]
+        ],
+        "bank": result["price"]["equal_loss"],
+        "seconds": result["seconds"],
+    }
+
+
+def ladder(design: Design, ratios: list[float]) -> dict[str, Trial]:
+    """Return the searched mixture, homogeneous ones and single networks by name."""
+    seed = derive_seed(design.config.seed, "final", 0)
+    shape, classes, space = design.input_shape, design.classes, design.space
+    gate = gate_macs(shape, design.count)
+    trials = {SEARCHED: mixture_trial(design, design.experts, design.routing, seed)}
+    for ratio in ratios:
+        cost = round(ratio * design.target)
+        copy = matched(space, design.single, max(cost - gate, 1), shape, classes)
+        copies = (copy,) * design.count
+        trials[f"homogeneous {ratio:g}"] = mixture_trial(design, copies, design.routing, seed)
+        alone = replace(design, single=matched(space, design.single, cost, shape, classes))
+        trials[f"single {ratio:g}"] = single_trial(alone, design.recipe.epochs, seed)
+    return _staged(trials)
+
+
+def front(session: SearchSession, design: Design, factors: list[float]) -> dict[str, Trial]:
+    """Return mixtures chosen from the bank of the search at multiples of its price."""
+    highest = f"rung-{len(session.config.rungs) - 1}"
+    bank = session.bank.observations(stage=highest) + specialists_of(session.bank, design.count)
+    weight = cluster_weight(load_partition(str(session.folder.path)))
+    seed = derive_seed(design.config.seed, "final", 0)
+    trials = {}
+    for factor in factors:
+        price = factor * PER_MAC * (session.config.price or 0.0)
+        choice = choose(bank, weight, design.count, price=price)
+        experts = [bank[row].trial.architecture for row in choice.chosen]
+        routing = np.asarray(choice.routing).argmax(axis=1).tolist()
+        known = [expert for expert in experts if expert is not None]
+        trials[f"{SEARCHED}, price x{factor:g}"] = mixture_trial(design, known, routing, seed)
+    return _staged(trials)
+
+
+def _staged(trials: dict[str, Trial]) -> dict[str, Trial]:
+    return {name: replace(trial, stage=f"ladder {name}") for name, trial in trials.items()}
+
+
+def conclude(seeds: list[dict[str, Any]], ratios: list[float]) -> dict[str, Any]:
+    """Compare the searched mixture with the homogeneous ones over all seeds."""
+    names = [name for name in seeds[0]["rows"] if all(name in one["rows"] for one in seeds)]
+    table = {
+        name: {
+            "accuracy": float(np.mean([one["rows"][name]["accuracy"] for one in seeds])),
+            "accuracies": [one["rows"][name]["accuracy"] for one in seeds],
+            "macs": float(np.mean([one["rows"][name]["macs"] for one in seeds])),
+            "all_macs": [one["rows"][name]["macs"] for one in seeds],
+        }
+        for name in names
+    }
+    right = {
+        name: [right_of(Path(one["run"]), one["rows"][name]["key"]) for one in seeds]
+        for name in names
+    }
+    for name in names:
+        gap = paired_interval(right[SEARCHED], right[name])
+        table[name]["searched_ahead"] = gap._asdict()
+    return {"table": table, **equal_accuracy(table, ratios)}
+
+
+def equal_accuracy(table: dict[str, Any], ratios: list[float]) -> dict[str, Any]:
+    """Return the homogeneous mixture of equal accuracy and the share of its cost that is needed.
+
+    `homogeneous` is the cheapest that was trained and is at most .3 point behind, None where all
+    of them are; `share` then compares with the dearest one and says no more than "at most".
+    `share_interpolated` takes the accuracy between two of them as linear in the logarithm of MACs.
+    """
+    ours = table[SEARCHED]
+    known = [f"homogeneous {ratio:g}" for ratio in ratios]
+    rows = sorted(
+        ((table[name]["macs"], table[name]["accuracy"], name) for name in known if name in table),
+    )
+    goal = ours["accuracy"] - TOLERANCE
+    equal = next((row for row in rows if row[1] >= goal), None)
+    macs = equal[0] if equal else rows[-1][0]
+    return {
+        "homogeneous": equal[2] if equal else None,
+        "homogeneous_macs": macs,
+        "searched_macs": ours["macs"],
+        "share": ours["macs"] / macs,
+        "share_interpolated": None if equal is None else ours["macs"] / _where(rows, goal),
+        "tolerance": TOLERANCE,
+    }
+
+
+def _where(rows: list[tuple[float, float, str]], goal: float) -> float:
+    """Return the MACs at which the accuracies reach the goal; those of the first where it does."""
+    for place, (macs, accuracy, _) in enumerate(rows):
+        if accuracy >= goal:
+            if place == 0:
+                return macs
+            before, below, _ = rows[place - 1]
+            part = (goal - below) / max(accuracy - below, 1e-12)
+            return float(np.exp((1 - part) * np.log(before) + part * np.log(macs)))
+    return rows[-1][0]
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the table and the conclusion."""
+    print(f"{'variant':26}{'test':>8}  {'seeds':26}{'MACs':>11}  searched ahead, points")
+    for name, row in sorted(found["table"].items(), key=lambda pair: pair[1]["macs"]):
+        seeds = " ".join(f"{value:.4f}" for value in row["accuracies"])
+        gap = row["searched_ahead"]
+        print(
+            f"{name:26}{row['accuracy']:8.4f}  {seeds:26}{row['macs']:11,.0f}  "
+            f"{100 * gap['mean']:+.2f} ({100 * gap['low']:+.2f} to {100 * gap['high']:+.2f})"
+        )
+    share, equal = found["share"], found["homogeneous"]
+    between = found["share_interpolated"]
+    words = equal or "no homogeneous one is as good"
+    print(
+        f"equal accuracy ({100 * TOLERANCE:.1f} point): {words}; "
+        f"the searched one needs {'' if equal else 'at most '}{100 * share:.0f} % of its MACs"
+        + (f" ({100 * between:.0f} % interpolated)" if between else "")
+    )
+    for one in found["seeds"]:
+        sizes = ", ".join(f"{expert['macs']:,}" for expert in one["experts"])
+        print(f"seed {one['seed']}: experts of {sizes} MACs, {one['seconds']:.0f} s of search")
+    print(f"{found['seconds']:.0f} s")
+
+
+def main() -> int:
+    """Run the benchmark; the exit status is 2 for bad input, 1 for a run that failed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", required=True, help="an easy and a hard .npz, joined by +")
+    parser.add_argument("--image-size", type=int, default=16)
+    parser.add_argument("--experts", type=int, default=2)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--samples", type=int, default=5000, help="training images of each source")
+    parser.add_argument("--price", type=float, default=0.04, help="nats per million MACs")
+    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--rungs", type=int, nargs="+", default=[2, 6])
+    parser.add_argument("--epochs", type=int, default=20, help="of the final trainings")
+    parser.add_argument(
+        "--ratios", type=float, nargs="+", default=[0.5, 1.0, 1.67, 2.5], help="of the rivals' MACs"
+    )
+    parser.add_argument(
+        "--factors", type=float, nargs="*", default=[0.25, 4.0], help="other prices of the front"
+    )
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--out", type=Path, required=True, help="the runs, new or begun")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    words = parser.parse_args()
+    begun = time.monotonic()
+    try:
+        seeds = [run_seed(words, seed) for seed in words.seeds]
+    except moesaic.errors.MoesaicError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    found = {
+        "data": words.data,
+        "price": words.price,
+        "seeds": seeds,
+        **conclude(seeds, words.ratios),
+        "seconds": time.monotonic() - begun,
+    }
+    if words.json:
+        print(json.dumps(found))
+    else:
+        show(found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

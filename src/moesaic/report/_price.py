@@ -1,0 +1,105 @@
+"""The section on the price of compute: the front of loss against cost, and what sizes save."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markupsafe import Markup
+from matplotlib.axes import Axes
+
+from moesaic.report import _theme as theme
+from moesaic.report._format import amount, number, percent, plain
+from moesaic.report._material import Material
+
+_DIGITS = 3
+
+
+def build_price(material: Material) -> dict[str, Any] | None:
+    """Return what the template of this section reads; None for a search without a price."""
+    told = material.result.get("price")
+    if not isinstance(told, dict):
+        return None
+    chosen = told.get("chosen") or {}
+    rows = [_row(row) for row in told.get("equal_loss") or []]
+    saved = [number(row.get("saving")) for row in told.get("equal_loss") or []]
+    return {
+        "price": None if told.get("price") is None else f"{told['price']:g}",
+        "unit": str(told.get("unit", "")),
+        "limit": None if told.get("max_macs") is None else amount(told["max_macs"]),
+        "macs": amount(chosen.get("macs")),
+        "loss": plain(chosen.get("loss"), _DIGITS),
+        "gate": amount(told.get("gate_macs")),
+        "points": len(told.get("front") or []),
+        "rows": rows,
+        "best": percent(saved[-1], 0) if saved else None,
+        "figure": _figure(told),
+    }
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "loss": plain(row.get("loss"), _DIGITS),
+        "homogeneous": amount(row.get("homogeneous_macs")),
+        "mixture": amount(row.get("macs")),
+        "saving": percent(row.get("saving"), 0),
+    }
+
+
+def _points(told: dict[str, Any], name: str) -> list[tuple[float, float]]:
+    found = [(number(p.get("macs")), number(p.get("loss"))) for p in told.get(name) or []]
+    return [(macs, loss) for macs, loss in found if macs is not None and loss is not None]
+
+
+def _figure(told: dict[str, Any]) -> Markup | None:
+    """Draw the three fronts as steps: between two points the cheaper one is what can be had."""
+    lines = (
+        ("front", "all experts, specialists too", theme.ACCENT, "-", "o"),
+        ("generalists", "different generalists", theme.INK, "-", "s"),
+        ("homogeneous", "copies of one generalist", theme.MUTED, (0, (4, 3)), "^"),
+    )
+    known = {name: _points(told, name) for name, *_ in lines}
+    if sum(map(len, known.values())) < 2:
+        return None
+    chosen = _points({"chosen": [told.get("chosen") or {}]}, "chosen")
+
+    def plot(axes: Axes) -> None:
+        for name, title, shade, style, marker in lines:
+            if known[name]:
+                macs, losses = zip(*known[name], strict=True)
+                axes.step(
+                    [value / 1e6 for value in macs],
+                    losses,
+                    where="post",
+                    color=shade,
+                    linestyle=style,
+                    linewidth=1.6,
+                    marker=marker,
+                    markersize=4,
+                    label=title,
+                )
+        for macs_of_one, loss in chosen:
+            axes.plot(
+                [macs_of_one / 1e6],
+                [loss],
+                linestyle="none",
+                marker="D",
+                markersize=8,
+                color=theme.ACCENT,
+                label="chosen",
+            )
+        axes.set_xscale("log")
+        axes.set_xlabel("expected MACs of one sample, millions, gate counted")
+        axes.set_ylabel("validation loss in the bank (nats)")
+        axes.grid()
+        axes.legend(frameon=False, fontsize=9)
+
+    told_points = "; ".join(
+        f"{amount(macs)} MACs {plain(loss, _DIGITS)} nats" for macs, loss in known["front"]
+    )
+    return theme.draw(
+        "price",
+        f"Loss against expected MACs of one sample; the front of the bank: {told_points}",
+        plot,
+        width=5.6,
+        height=3.8,
+    )

@@ -1,0 +1,212 @@
+"""A search with a price: experts of their own sizes, expected cost, limits, the front told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from moesaic.bank import Observation, Trial
+from moesaic.config import make_config
+from moesaic.errors import InputError, RunFailed
+from moesaic.mixture import load_model
+from moesaic.runs import search
+from moesaic.runs._generalists import promote
+from moesaic.runs._price import PER_MAC, guide_price, price_report, priced
+from moesaic.runs._specialise import choose
+from moesaic.runs._variants import Design, oracle_experts
+from moesaic.spaces import SizedSpace, get_space
+
+WEIGHT = np.array([0.5, 0.5])
+
+
+def bank(*rows: tuple[list[float], int]) -> list[Observation]:
+    space = get_space("nasbench201", widths=(4,))
+    found = []
+    for index, (loss, macs) in enumerate(rows):
+        architecture = space.sample(np.random.default_rng(index))
+        trial = Trial("expert", "rung-1", index, index, architecture)
+        found.append(Observation(trial, np.array(loss), np.zeros(len(loss)), macs, 1, 1.0))
+    return found
+
+
+EASY_HARD = bank(([0.10, 1.0], 1_000_000), ([0.09, 0.5], 8_000_000), ([0.2, 1.2], 500_000))
+
+
+def config(**settings: Any) -> Any:
+    return make_config(settings)
+
+
+def test_an_easy_cluster_gets_the_small_expert_under_a_price() -> None:
+    chosen = choose(EASY_HARD, WEIGHT, 2, price=0.02 * PER_MAC)
+    assert chosen.assignment.tolist() == [0, 1]
+    assert chosen.objective == pytest.approx(0.3 + 0.02 * 4.5)
+    # without one the large expert is best everywhere, and the other takes a cluster it must
+    assert choose(EASY_HARD, WEIGHT, 1).assignment.tolist() == [1, 1]
+
+
+def test_a_limit_alone_gives_the_price_that_keeps_it() -> None:
+    limited = config(max_macs=4.5e6 + 1000)
+    guide = guide_price(limited, EASY_HARD, WEIGHT, 2, gate=1000)
+    assert guide == pytest.approx(0.01 * 0.5 / 3.5e6)  # .09 -> .10 on half the data for 3.5 M
+    assert choose(EASY_HARD, WEIGHT, 2, max_macs=4.5e6).assignment.tolist() == [0, 1]
+    assert guide_price(config(), EASY_HARD, WEIGHT, 2, 0) == 0.0
+    assert guide_price(config(price=3.0), EASY_HARD, WEIGHT, 2, 0) == pytest.approx(3e-6)
+    # a limit below everything: cost decides, until something cheap enough was trained
+    steep = guide_price(config(max_macs=1000), EASY_HARD, WEIGHT, 2, 0)
+    assert min(priced(EASY_HARD, steep), key=lambda o: float(o.loss @ WEIGHT)).macs == 500_000
+
+
+def test_a_limit_that_the_bank_cannot_keep_says_how_to_mend_it() -> None:
+    with pytest.raises(RunFailed, match="raise --max-macs"):
+        choose(EASY_HARD, WEIGHT, 2, max_macs=1000)
+
+
+def test_priced_losses_add_the_cost_and_nothing_without_a_price() -> None:
+    dear = priced(EASY_HARD, 1e-7)
+    assert dear[1].loss.tolist() == pytest.approx([0.89, 1.3])
+    assert priced(EASY_HARD, 0.0) == EASY_HARD
+
+
+def test_promotion_under_a_price_keeps_networks_of_several_sizes() -> None:
+    rows = [([1.0 - 0.1 * size, 1.0 - 0.1 * size], size * 1_000_000) for size in range(1, 8)]
+    found = bank(*rows)
+    assert {o.macs for o in promote(found, WEIGHT, 3)} == {5_000_000, 6_000_000, 7_000_000}
+    kept = {o.macs for o in promote(found, WEIGHT, 3, price=0.05e-6)}
+    assert kept >= {1_000_000, 7_000_000}
+
+
+def test_the_report_compares_equal_losses() -> None:
+    found = price_report(
+        config(price=0.02),
+        EASY_HARD,
+        [],
+        (0, 1),
+        [EASY_HARD[0], EASY_HARD[1]],
+        WEIGHT,
+        1000,
+        get_space("nasbench201"),
+    )
+    assert found is not None
+    assert found["unit"] == "nats per million MACs"
+    assert found["chosen"] == {"macs": 4_501_000, "loss": pytest.approx(0.3)}
+    assert found["generalists"] == found["front"]
+    best = found["equal_loss"][-1]
+    assert best["homogeneous_macs"] == 8_001_000
+    assert best["saving"] == pytest.approx(0.0)  # only the large one alone has .295
+    middle = found["equal_loss"][1]
+    assert middle["homogeneous_macs"] == 1_001_000
+    assert all(0 <= row["saving"] < 1 for row in found["equal_loss"])
+    losses = [point["loss"] for point in found["front"]]
+    assert losses == sorted(losses, reverse=True)
+    free = price_report(config(), EASY_HARD, [], (0,), EASY_HARD[:1], WEIGHT, 0, get_space("sanas"))
+    assert free is None
+
+
+def test_the_oracle_gives_every_domain_the_expert_that_serves_it() -> None:
+    small, large, _ = (o.trial.architecture for o in EASY_HARD)
+    assert small is not None
+    assert large is not None
+    design = Design(
+        config=config(price=1.0),
+        space=get_space("nasbench201"),
+        input_shape=(1, 8, 8),
+        classes=2,
+        domains=2,
+        experts=(small, large),
+        routing=(1, 0),
+        target=1,
+        single=small,
+        copy=small,
+        recipe=config().recipe,
+        domain_experts=(1, 0),
+    )
+    assert oracle_experts(design) == [large, small]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"price": -1.0}, "price"),
+        ({"max_macs": 0}, "max_macs"),
+        ({"price": 1.0, "top_k": 2}, "top_k"),
+        ({"width_choices": [0.5, 1.0]}, "give price"),
+        ({"depth_choices": [1, 2]}, "give price"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        make_config(settings)
+
+
+def test_a_limit_that_no_network_keeps_is_refused_before_anything_is_written(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="smaller width_choices"):
+        search(make_config({**settings, "max_macs": 17_000}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def run(spec: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("price") / "run"
+    settings = {
+        "data": spec,
+        "trials": 6,
+        "rungs": (1, 2),
+        "widths": (4, 6),
+        "width_choices": (0.5, 1.5),
+        "depth_choices": (1, 2),
+        "price": 0.5,
+        "epochs": 1,
+        "executor": "inprocess",
+    }
+    return folder, search(make_config(settings), folder).result
+
+
+def test_experts_keep_their_sizes_and_the_rest_is_matched_to_their_expected_cost(
+    run: tuple[Path, dict[str, Any]],
+) -> None:
+    folder, result = run
+    costs = [expert["macs"] for expert in result["selection"]["experts"]]
+    gate = result["routing"]["gate_macs"]
+    assert result["routing"]["expert_macs"] == costs
+    shares, routing = result["structure"]["shares"], result["selection"]["routing"]
+    expected = sum(share * costs[k] for share, k in zip(shares, routing, strict=True)) + gate
+    assert result["target_macs"] == pytest.approx(expected, abs=1)
+    assert result["price"]["chosen"]["macs"] == pytest.approx(expected, rel=0.02)
+    usage = result["routing"]["usage"]
+    active = sum(share * cost for share, cost in zip(usage, costs, strict=True)) + gate
+    assert result["mixture"]["macs_active"] == pytest.approx(active, abs=1)
+    for name in ("single", "homogeneous", "random"):
+        assert result["baselines"][name]["macs_active"] == pytest.approx(expected, rel=0.15)
+    assert load_model(folder).input_shape == (1, 8, 8)
+
+
+def test_the_front_of_the_bank_is_told(run: tuple[Path, dict[str, Any]]) -> None:
+    _, result = run
+    found = result["price"]
+    assert found["price"] == 0.5
+    assert found["gate_macs"] == result["routing"]["gate_macs"]
+    for name in ("front", "generalists", "homogeneous"):
+        macs = [point["macs"] for point in found[name]]
+        losses = [point["loss"] for point in found[name]]
+        assert macs == sorted(macs)
+        assert losses == sorted(losses, reverse=True)
+    # the choice pays no more than any point of the front that has every expert in use
+    chosen = found["chosen"]
+    paid = chosen["loss"] + 0.5e-6 * (chosen["macs"] - found["gate_macs"])
+    assert paid == pytest.approx(result["selection"]["objective"], abs=1e-6)
+
+
+def test_sizes_differ_in_the_bank(run: tuple[Path, dict[str, Any]]) -> None:
+    from moesaic.runs import open_run
+
+    folder, _ = run
+    with open_run(folder).bank() as stored:
+        tried = [o.trial.architecture for o in stored.observations(stage="rung-0")]
+    space = SizedSpace(get_space("nasbench201", widths=(4, 6)), (0.5, 1.5), (1, 2))
+    sizes = {space.stratum(one).split("/")[1] for one in tried if one is not None}
+    assert len(sizes) >= 3

@@ -1,0 +1,101 @@
+"""Spaces in several sizes: the contract, what a size changes, and how strata are covered."""
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from moesaic.errors import InputError
+from moesaic.spaces import SearchSpace, SizedSpace, get_space
+from moesaic.strategies import get_strategy
+from moesaic.testing import SearchSpaceContract
+from moesaic.training import count_macs
+
+
+class TestSizedSpace(SearchSpaceContract):
+    draws = 4
+
+    def make_space(self) -> SearchSpace:
+        return SizedSpace(get_space("nasbench201", widths=(4, 6)), (0.5, 1.0), (1, 2))
+
+
+@pytest.fixture
+def space() -> SizedSpace:
+    return SizedSpace(get_space("nasbench201", widths=(8, 16)))
+
+
+def test_all_sizes_are_drawn_and_each_costs_about_twice_the_last(space):
+    rng = np.random.default_rng(0)
+    drawn = Counter(space.widths(space.sample(rng)) for _ in range(300))
+    assert sorted(drawn) == [(3, 6), (4, 8), (6, 11), (8, 16), (11, 22)]
+    assert min(drawn.values()) > 30
+    cell = get_space("nasbench201", widths=(8, 16)).parse(
+        "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+    )
+    shape = (3, 16, 16)
+    costs = [
+        count_macs(space.build(space.resize(cell, w), shape, 10), shape) for w in sorted(drawn)
+    ]
+    ratios = [after / before for before, after in pairwise(costs)]
+    assert all(1.5 < ratio < 2.6 for ratio in ratios)
+
+
+def test_neighbours_change_the_cell_or_the_size_and_never_both(space):
+    rng = np.random.default_rng(1)
+    drawn = space.sample(rng)
+    found = space.neighbours(drawn, rng)
+    cell = space.describe(drawn).split(" [")[0]
+    resized = [one for one in found if space.widths(one) != space.widths(drawn)]
+    assert len(resized) == 4
+    assert all(space.describe(one).split(" [")[0] == cell for one in resized)
+    assert len(found) > 4
+
+
+def test_a_surrogate_sees_the_size(space):
+    drawn = space.sample(np.random.default_rng(2))
+    vectors = [space.features(space.resize(drawn, widths)) for widths in ((3, 6), (8, 16))]
+    names = get_space("nasbench201").feature_names
+    changed = {name for name, a, b in zip(names, *vectors, strict=True) if a != b}
+    assert changed >= {"log MACs", "log width"}
+    deep = get_space("nasbench201").repeat(drawn, 3)
+    assert dict(zip(names, space.features(deep), strict=True))["log cells"] == np.log(3 * 2)
+
+
+def test_few_draws_cover_every_size_and_every_inner_stratum(space):
+    strategy = get_strategy("joint", space, 1, [1.0], 0)
+    proposals = strategy.ask(10)
+    sizes = Counter(space.widths(proposal.architecture) for proposal in proposals)
+    assert sorted(sizes.values()) == [2, 2, 2, 2, 2]
+    inner = Counter(space.inner.stratum(proposal.architecture) for proposal in proposals)
+    assert len(inner) >= 6
+    assert max(inner.values()) <= 2
+
+
+def test_depths_multiply_the_space_and_are_built():
+    inner = get_space("nasbench201", widths=(4, 6))
+    space = SizedSpace(inner, (1.0,), (1, 3))
+    assert space.size == 2 * inner.size
+    drawn = [space.sample(np.random.default_rng(seed)) for seed in range(20)]
+    assert {space.stratum(one).split("/")[1] for one in drawn} == {"x1 of 1", "x1 of 3"}
+    deep = next(one for one in drawn if "of 3" in space.stratum(one))
+    assert len(space.build(deep, (1, 8, 8), 2).stages) == 7  # three cells, a reduction, three
+
+
+def test_sizes_that_round_to_the_same_channels_count_once():
+    inner = get_space("nasbench201", widths=(2, 3))
+    assert SizedSpace(inner, (0.9, 1.0, 1.1)).size == inner.size
+
+
+@pytest.mark.parametrize(
+    ("widths", "depths", "words"),
+    [
+        ((), (), "at least one factor"),
+        ((1.0, 1.0), (), "distinct"),
+        ((0.0, 1.0), (), "above 0"),
+        ((1.0,), (2, 2), "depth_choices must be distinct"),
+    ],
+)
+def test_choices_that_make_no_sense_are_refused(widths, depths, words):
+    with pytest.raises(InputError, match=words):
+        SizedSpace(get_space("nasbench201"), widths, depths)

@@ -24,6 +24,8 @@ from moesaic.runs._result import (
 )
 from moesaic.runs._session import SearchSession
 from moesaic.runs._specialise import Choice
+from moesaic.runs._structure import cluster_weight
+from moesaic.runs._theory import theory
 from moesaic.runs._variants import Design
 from moesaic.runs._work import trained_experts
 from moesaic.surrogate import get_surrogate
@@ -63,6 +65,7 @@ def assemble(session: SearchSession, evidence: Evidence) -> dict[str, Any]:
     model = _hand_over(session, evidence, handed, scores, dataset)
     repeats = evidence.final.get(decided["mixture"] or "", {})
     routed = [evidence.test[members[0].trial.key] for members in repeats.values()]
+    routing = routing_report(routed, dataset)
     seed = session.config.seed
     return {
         "run": path,
@@ -74,13 +77,23 @@ def assemble(session: SearchSession, evidence: Evidence) -> dict[str, Any]:
         "mixture": table.get("mixture"),
         "baselines": {name: row for name, row in table.items() if name != "mixture"},
         "structure": evidence.structure,
-        "routing": routing_report(routed, dataset),
+        "routing": routing,
         "value": values(
             bank, evidence.generalists, evidence.choice, scores, dataset, partition, seed
         ),
         "selection": _describe_choice(evidence.choice, evidence.design),
         "experts_tried": {str(count): value for count, value in evidence.tried.items()},
         "surrogate": _surrogate_report(session, evidence.design),
+        "theory": theory(
+            bank,
+            evidence.design.space,
+            evidence.choice,
+            cluster_weight(partition),
+            partition.validation,
+            dataset.validation.labels,
+            routing["usage"],
+            seed,
+        ),
         "epochs": evidence.design.recipe.epochs,
         "saturation": bank.meta("saturation"),
         "target_macs": evidence.design.target,

@@ -237,6 +237,7 @@ class FakeRun:
                 "predicted": [*predicted.tolist()[:-1], [None, None]],
                 "compared": {"ridge": 0.8, "trees": 0.7},
             },
+            "theory": theory(),
             "epochs": 24,
             "saturation": {"12": 0.9, "24": 0.93, "48": 0.931},
             "data": describe_dataset(self.dataset),
@@ -249,6 +250,60 @@ class FakeRun:
             },
             "seconds": 65.0,
         }
+
+
+def theory() -> dict[str, Any]:
+    """Return what a run with one guided round measured."""
+    effect = {"mean": -0.12, "low": -0.2, "high": -0.04}
+    none = {"mean": 0.01, "low": -0.05, "high": 0.07}
+    return {
+        "surrogate_error_max": 0.41,
+        "surrogate_error_mean": 0.12,
+        "ascent_violations": 0,
+        "optimism": 0.015,
+        "bound_violations": 0,
+        "joint_minus_decomposed": 0.0021,
+        "cluster_rank_correlation": 0.62,
+        "rounds": [
+            {"round": 0, "asked": 12, "predicted": 0},
+            {
+                "round": 1,
+                "asked": 4,
+                "predicted": 4,
+                "before": 0.9,
+                "believed": 0.71,
+                "achieved": 0.85,
+                "after": 0.84,
+                "error_max": 0.41,
+                "error_mean": 0.12,
+                "error_sum": 0.41,
+                "surrogate_optimism": 0.14,
+                "breaks_bound": False,
+            },
+        ],
+        "objective": [
+            {"after": "round 1", "objective": 0.9},
+            {"after": "round 2", "objective": 0.84},
+            {"after": "specialisation 1", "objective": 0.31},
+        ],
+        "optimism_interval": {"mean": 0.015, "low": 0.01, "high": 0.02},
+        "same_cluster_correlation": 0.88,
+        "joint_minus_decomposed_trained": -0.02,
+        "value_of_heterogeneity": 0.03,
+        "routing_entropy": 0.69,
+        "routing_entropy_gate": 0.68,
+        "operations": [
+            {
+                "cluster": cluster,
+                "preferred": preferred,
+                "operations": [
+                    {"operation": "nor_conv_3x3", "effect": effect, "apart": none},
+                    {"operation": "skip_connect", "effect": none, "apart": effect},
+                ],
+            }
+            for cluster, preferred in enumerate(("nor_conv_3x3", None))
+        ],
+    }
 
 
 def variant(accuracy: float, trials: list[list[str]] | None = None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ def test_page_is_whole_and_tells_every_section(page):
         "The experts 2 experts",
         "The search Strategy joint",
         "What a mixture is worth here",
+        "What the theory assumes, and what happened",
         "What it cost",
         "Do it again",
     ]

@@ -59,7 +59,15 @@ def test_kill_the_coordinator_and_resume(
     _, alive = psutil.wait_procs(children, timeout=20)
     assert not alive, "workers outlived their coordinator"
     found = result_of([sys.executable, "-m", "moesaic", "resume", str(out), "--json"])
-    for key in ("verdict", "structure", "selection", "routing", "trials", "test_accuracy"):
+    for key in (
+        "verdict",
+        "structure",
+        "selection",
+        "routing",
+        "trials",
+        "test_accuracy",
+        "theory",
+    ):
         assert found[key] == expected[key]
     assert found["trials"]["lost"] == found["trials"]["failed"] == 0
 

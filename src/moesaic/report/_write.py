@@ -12,6 +12,7 @@ from moesaic.report._price import build_price
 from moesaic.report._render import fill, write_page
 from moesaic.report._search import build_search, legend_of_rungs
 from moesaic.report._structure import build_structure
+from moesaic.report._theory import build_theory
 from moesaic.report._value import build_value
 from moesaic.report._variants import build_variants
 from moesaic.report.campaign._page import write_campaign_report
@@ -51,6 +52,7 @@ def render(material: Material) -> str:
         rung_legend=legend_of_rungs(material),
         value=build_value(material),
         price=build_price(material),
+        theory=build_theory(material),
         cost=build_cost(material),
         reproduce=build_reproduce(material),
     )

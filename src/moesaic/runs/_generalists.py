@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from moesaic.bank import Observation, Trial
 from moesaic.errors import RunFailed
+from moesaic.runs._asked import record_asked
 from moesaic.runs._price import guide_price, priced
 from moesaic.runs._session import SearchSession
 from moesaic.seeds import derive_seed
@@ -76,7 +77,7 @@ def _lowest_rung(
     observations: list[Observation] = []
     closed: int | None = session.bank.meta("generalists_closed")
     chunk = max(4, config.trials // 6)
-    planned = 0
+    planned = number = 0
     first = max(2, config.trials // 2)
     while planned < (config.trials if closed is None else closed):
         size = first if planned == 0 else min(chunk, config.trials - planned)
@@ -87,6 +88,9 @@ def _lowest_rung(
             _trial(session, proposal.architecture, planned + offset)
             for offset, proposal in enumerate(proposals)
         ]
+        # before a training is paid for, so that what was predicted cannot know what it gave
+        foretold = [proposal.predicted for proposal in proposals]
+        record_asked(session.bank, number, trials, foretold, price or 0.0)
         found = session.perform(f"architectures {planned + 1} to {planned + len(trials)}", trials)
         finished = [observation for observation in found if observation is not None]
         observations += finished
@@ -94,6 +98,7 @@ def _lowest_rung(
             price = guide_price(config, observations, weight, strategy.experts, gate)
         strategy.tell(priced(finished, price))
         planned += len(proposals)
+        number += 1
         if closed is None and session.out_of_time(0.35):
             # the machine's speed decided this: it is recorded, so that a resumed run agrees
             session.bank.set_meta("generalists_closed", planned)

@@ -26,6 +26,7 @@ from moesaic.runs._result import (
 from moesaic.runs._session import SearchSession
 from moesaic.runs._specialise import Choice, specialists_of
 from moesaic.runs._structure import cluster_weight
+from moesaic.runs._theory import theory
 from moesaic.runs._variants import Design, gate_macs
 from moesaic.runs._work import trained_experts
 from moesaic.surrogate import get_surrogate
@@ -65,6 +66,7 @@ def assemble(session: SearchSession, evidence: Evidence) -> dict[str, Any]:
     model = _hand_over(session, evidence, handed, scores, dataset)
     repeats = evidence.final.get(decided["mixture"] or "", {})
     routed = [evidence.test[members[0].trial.key] for members in repeats.values()]
+    routing = routing_report(routed, dataset)
     seed = session.config.seed
     return {
         "run": path,
@@ -76,7 +78,7 @@ def assemble(session: SearchSession, evidence: Evidence) -> dict[str, Any]:
         "mixture": table.get("mixture"),
         "baselines": {name: row for name, row in table.items() if name != "mixture"},
         "structure": evidence.structure,
-        "routing": routing_report(routed, dataset),
+        "routing": routing,
         "value": values(
             bank, evidence.generalists, evidence.choice, scores, dataset, partition, seed
         ),
@@ -84,6 +86,16 @@ def assemble(session: SearchSession, evidence: Evidence) -> dict[str, Any]:
         "price": _price(session, evidence),
         "experts_tried": {str(count): value for count, value in evidence.tried.items()},
         "surrogate": _surrogate_report(session, evidence.design),
+        "theory": theory(
+            bank,
+            evidence.design.space,
+            evidence.choice,
+            cluster_weight(partition),
+            partition.validation,
+            dataset.validation.labels,
+            routing["usage"],
+            seed,
+        ),
         "epochs": evidence.design.recipe.epochs,
         "saturation": bank.meta("saturation"),
         "target_macs": evidence.design.target,

@@ -6,8 +6,19 @@ from moesaic.selection._heterogeneity import (
     cross_fitted_heterogeneity,
     value_of_heterogeneity,
 )
+from moesaic.selection._optimism import optimism
 from moesaic.selection._problem import Limits, Selection
 from moesaic.selection._select import select
+from moesaic.selection._theory import (
+    Step,
+    best_objective,
+    cluster_rank_correlation,
+    joint_minus_decomposed,
+    rises,
+    routing_entropy,
+    spearman,
+    surrogate_step,
+)
 from moesaic.selection.subsets import SCORES, Members, Ranked, Ranking, score_subsets
 
 __all__ = [
@@ -19,11 +30,20 @@ __all__ = [
     "Ranked",
     "Ranking",
     "Selection",
+    "Step",
+    "best_objective",
     "cheapest_as_good",
+    "cluster_rank_correlation",
     "cross_fitted_heterogeneity",
     "front",
+    "joint_minus_decomposed",
+    "optimism",
+    "rises",
+    "routing_entropy",
     "score_subsets",
     "select",
     "shadow_price",
+    "spearman",
+    "surrogate_step",
     "value_of_heterogeneity",
 ]

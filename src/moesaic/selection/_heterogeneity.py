@@ -86,7 +86,7 @@ def cross_fitted_heterogeneity(
     total, size = losses @ onehot, onehot.sum(axis=0)
     estimates = []
     for _ in range(splits):
-        half = _half(member, rng)
+        half = draw_half(member, rng)
         first, count = losses[:, half] @ onehot[half], onehot[half].sum(axis=0)
         parts = ((first, count), (total - first, size - count))
         estimates.append(_held_out_gain(*parts[0], *parts[1], experts))
@@ -98,8 +98,13 @@ def cross_fitted_heterogeneity(
     return Interval(mean, mean - reach, mean + reach)
 
 
-def _half(member: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw half of every cluster, (about N / 2,); an odd sample out goes to a random side."""
+def draw_half(member: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw half of every cluster, (about N / 2,); an odd sample out goes to a random side.
+
+    Args:
+        member: (N,) cluster of every sample, 0 and up.
+        rng: draws who is in it.
+    """
     picked = []
     for index in range(int(member.max()) + 1):
         own = rng.permutation(np.flatnonzero(member == index))

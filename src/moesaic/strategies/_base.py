@@ -23,12 +23,15 @@ class Proposal:
         subset: clusters to train on, M booleans, or None for all of them.
         parent: key of the trial whose weights it starts from, or None.
         reason: why, as a short sentence for the log and the report.
+        predicted: the loss on every cluster, M in nats, that a surrogate expects of the training;
+            None where no surrogate was asked.
     """
 
     architecture: Architecture
     subset: tuple[bool, ...] | None
     parent: str | None
     reason: str
+    predicted: tuple[float, ...] | None = None
 
 
 class Strategy(ABC):

@@ -122,9 +122,9 @@ class GuidedStrategy(Strategy):
         proposals = []
         for row, gain in propose_batch(acquisition, mean, std, n):
             self._memory.propose(candidates[row])
-            proposals.append(
-                Proposal(candidates[row], None, None, f"expected gain {gain:.2g} nats")
-            )
+            reason = f"expected gain {gain:.2g} nats"
+            told = tuple(float(loss) for loss in mean[row])
+            proposals.append(Proposal(candidates[row], None, None, reason, told))
         return proposals
 
     def _candidates(

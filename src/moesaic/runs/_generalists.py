@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from moesaic.bank import Observation, Trial
 from moesaic.errors import RunFailed
+from moesaic.runs._ask_and_tell import Portions, ask_and_tell
 from moesaic.runs._session import SearchSession
 from moesaic.seeds import derive_seed
 from moesaic.spaces import Architecture, SearchSpace
@@ -60,29 +61,27 @@ def train_generalists(
 def _lowest_rung(session: SearchSession, strategy: Strategy) -> list[Observation]:
     """Ask, train and tell until the trials are used up or half the budget is."""
     config = session.config
-    observations: list[Observation] = []
     closed: int | None = session.bank.meta("generalists_closed")
-    chunk = max(4, config.trials // 6)
-    planned = 0
-    first = max(2, config.trials // 2)
-    while planned < (config.trials if closed is None else closed):
-        size = first if planned == 0 else min(chunk, config.trials - planned)
-        proposals = strategy.ask(size)
-        if not proposals:
-            break
-        trials = [
-            _trial(session, proposal.architecture, planned + offset)
-            for offset, proposal in enumerate(proposals)
-        ]
-        found = session.perform(f"architectures {planned + 1} to {planned + len(trials)}", trials)
-        observations += [observation for observation in found if observation is not None]
-        strategy.tell([observation for observation in found if observation is not None])
-        planned += len(proposals)
-        if closed is None and session.out_of_time(0.35):
-            # the machine's speed decided this: it is recorded, so that a resumed run agrees
-            session.bank.set_meta("generalists_closed", planned)
-            break
-    return observations
+
+    def perform(trials: list[Trial], planned: int) -> list[Observation | None]:
+        title = f"architectures {planned + 1} to {planned + len(trials)}"
+        return session.perform(title, trials)
+
+    def stop(planned: int) -> bool:
+        if closed is not None or not session.out_of_time(0.35):
+            return False
+        # the machine's speed decided this: it is recorded, so that a resumed run agrees
+        session.bank.set_meta("generalists_closed", planned)
+        return True
+
+    return ask_and_tell(
+        strategy,
+        config.trials if closed is None else closed,
+        Portions.of(config.trials),
+        lambda proposal, index: _trial(session, proposal.architecture, index),
+        perform,
+        stop,
+    )
 
 
 def _trial(session: SearchSession, architecture: Architecture, index: int) -> Trial:

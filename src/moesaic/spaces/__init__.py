@@ -3,6 +3,7 @@
 from moesaic.spaces._base import Architecture, SearchSpace
 from moesaic.spaces._build import build_architecture
 from moesaic.spaces._cells import CellSpace
+from moesaic.spaces._listed import ListedSpace
 from moesaic.spaces._match import match_macs
 from moesaic.spaces._registry import get_space, space_names
 from moesaic.spaces._vector_cells import VectorCellSpace
@@ -19,6 +20,7 @@ __all__ = [
     "Architecture",
     "CellSpace",
     "Family",
+    "ListedSpace",
     "SearchSpace",
     "VectorCellSpace",
     "build_architecture",

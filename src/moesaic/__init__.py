@@ -22,8 +22,9 @@ if TYPE_CHECKING:
         make_config,
     )
     from moesaic.data import Dataset, load_dataset
+    from moesaic.execution import Table, read_table
     from moesaic.mixture import Mixture, load_model
-    from moesaic.runs import RunResult, Watcher, open_run
+    from moesaic.runs import RunResult, Watcher, open_run, record_table, tabular_search
     from moesaic.spaces import Architecture, SearchSpace
 
 __version__ = "0.1.0"
@@ -38,6 +39,7 @@ __all__ = [
     "Recipe",
     "SearchConfig",
     "SearchSpace",
+    "Table",
     "Trial",
     "campaign",
     "errors",
@@ -46,8 +48,11 @@ __all__ = [
     "make_campaign_config",
     "make_config",
     "open_run",
+    "read_table",
+    "record_table",
     "resume",
     "search",
+    "tabular_search",
 ]
 
 _HOMES = {
@@ -60,12 +65,16 @@ _HOMES = {
     "Recipe": "config",
     "SearchConfig": "config",
     "SearchSpace": "spaces",
+    "Table": "execution",
     "Trial": "bank",
     "load_dataset": "data",
     "load_model": "mixture",
     "make_campaign_config": "config",
     "make_config": "config",
     "open_run": "runs",
+    "read_table": "execution",
+    "record_table": "runs",
+    "tabular_search": "runs",
 }
 
 

@@ -4,15 +4,22 @@ from moesaic.execution._base import Executor, Job, Outcome
 from moesaic.execution._inprocess import InProcessExecutor
 from moesaic.execution._memory import PeakMemory, peak_memory
 from moesaic.execution._process import ProcessExecutor
+from moesaic.execution._read_table import Measure, read_table
 from moesaic.execution._registry import get_executor
+from moesaic.execution._table import Table
+from moesaic.execution._tabular import TabularExecutor
 
 __all__ = [
     "Executor",
     "InProcessExecutor",
     "Job",
+    "Measure",
     "Outcome",
     "PeakMemory",
     "ProcessExecutor",
+    "Table",
+    "TabularExecutor",
     "get_executor",
     "peak_memory",
+    "read_table",
 ]

@@ -7,12 +7,14 @@ from moesaic.runs._progress import Watcher
 from moesaic.runs._rank import rank
 from moesaic.runs._resume import resume
 from moesaic.runs._search import search
+from moesaic.runs._tabular import TabularRun, record_table, tabular_search
 from moesaic.runs.campaign import campaign, describe_families, plan_campaign
 
 __all__ = [
     "Run",
     "RunFolder",
     "RunResult",
+    "TabularRun",
     "Watcher",
     "campaign",
     "describe_families",
@@ -21,7 +23,9 @@ __all__ = [
     "plan_campaign",
     "rank",
     "read_result",
+    "record_table",
     "resume",
     "search",
+    "tabular_search",
     "write_json",
 ]

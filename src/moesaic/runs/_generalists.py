@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moesaic.bank import Observation, Trial
 from moesaic.errors import RunFailed
+from moesaic.runs._ask_and_tell import Portions, ask_and_tell
 from moesaic.runs._asked import record_asked
 from moesaic.runs._price import guide_price, priced
 from moesaic.runs._session import SearchSession
 from moesaic.seeds import derive_seed
 from moesaic.spaces import Architecture, SearchSpace
-from moesaic.strategies import Strategy, get_strategy
+from moesaic.strategies import Proposal, Strategy, get_strategy
 
 
 def train_generalists(
@@ -73,37 +75,41 @@ def _lowest_rung(
 ) -> list[Observation]:
     """Ask, train and tell until the trials are used up or half the budget is."""
     config = session.config
-    price: float | None = None
-    observations: list[Observation] = []
     closed: int | None = session.bank.meta("generalists_closed")
-    chunk = max(4, config.trials // 6)
-    planned = number = 0
-    first = max(2, config.trials // 2)
-    while planned < (config.trials if closed is None else closed):
-        size = first if planned == 0 else min(chunk, config.trials - planned)
-        proposals = strategy.ask(size)
-        if not proposals:
-            break
-        trials = [
-            _trial(session, proposal.architecture, planned + offset)
-            for offset, proposal in enumerate(proposals)
-        ]
+    price: float | None = None
+    rounds = count()
+
+    def perform(
+        trials: list[Trial], proposals: list[Proposal], planned: int
+    ) -> list[Observation | None]:
         # before a training is paid for, so that what was predicted cannot know what it gave
         foretold = [proposal.predicted for proposal in proposals]
-        record_asked(session.bank, number, trials, foretold, price or 0.0)
-        found = session.perform(f"architectures {planned + 1} to {planned + len(trials)}", trials)
-        finished = [observation for observation in found if observation is not None]
-        observations += finished
+        record_asked(session.bank, next(rounds), trials, foretold, price or 0.0)
+        title = f"architectures {planned + 1} to {planned + len(trials)}"
+        return session.perform(title, trials)
+
+    def judge(measured: list[Observation]) -> list[Observation]:
+        nonlocal price
         if price is None:  # told once, so that all that is told compares
-            price = guide_price(config, observations, weight, strategy.experts, gate)
-        strategy.tell(priced(finished, price))
-        planned += len(proposals)
-        number += 1
-        if closed is None and session.out_of_time(0.35):
-            # the machine's speed decided this: it is recorded, so that a resumed run agrees
-            session.bank.set_meta("generalists_closed", planned)
-            break
-    return observations
+            price = guide_price(config, measured, weight, strategy.experts, gate)
+        return priced(measured, price)
+
+    def stop(planned: int) -> bool:
+        if closed is not None or not session.out_of_time(0.35):
+            return False
+        # the machine's speed decided this: it is recorded, so that a resumed run agrees
+        session.bank.set_meta("generalists_closed", planned)
+        return True
+
+    return ask_and_tell(
+        strategy,
+        config.trials if closed is None else closed,
+        Portions.of(config.trials),
+        lambda proposal, index: _trial(session, proposal.architecture, index),
+        perform,
+        stop,
+        judge,
+    )
 
 
 def _trial(session: SearchSession, architecture: Architecture, index: int) -> Trial:

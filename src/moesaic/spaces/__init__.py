@@ -4,6 +4,7 @@ from moesaic.spaces._base import Architecture, SearchSpace
 from moesaic.spaces._build import build_architecture
 from moesaic.spaces._cell_base import CellSpaceBase
 from moesaic.spaces._cells import CellSpace
+from moesaic.spaces._listed import ListedSpace
 from moesaic.spaces._match import match_macs
 from moesaic.spaces._registry import get_space, space_names
 from moesaic.spaces._sizes import WIDTH_CHOICES, SizedSpace
@@ -23,6 +24,7 @@ __all__ = [
     "CellSpace",
     "CellSpaceBase",
     "Family",
+    "ListedSpace",
     "SearchSpace",
     "SizedSpace",
     "VectorCellSpace",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +67,13 @@ class SearchSpace(ABC):
     @abstractmethod
     def sample(self, rng: np.random.Generator) -> Architecture:
         """Draw one architecture that can carry a signal from input to output."""
+
+    def members(self) -> Iterator[Architecture] | None:
+        """Yield every architecture that `sample` may draw, one a key; None if it cannot say.
+
+        Who calls it looks at `size` first: a space may be too large to be gone through.
+        """
+        return None
 
     @abstractmethod
     def neighbours(

@@ -100,6 +100,14 @@ class CellSpaceBase(SearchSpace):
         for encoding in self._wiring.encodings():
             yield self._architecture(self._plan(encoding))
 
+    def members(self) -> Iterator[Architecture]:
+        """Yield the live cells, of isomorphic ones the first encoding."""
+        found: set[str] = set()
+        for architecture in self.enumerate():
+            if architecture.key not in found and self.is_alive(architecture):
+                found.add(architecture.key)
+                yield architecture
+
     def is_alive(self, architecture: Architecture) -> bool:
         """Tell whether a live path joins input and output; dead cells cannot be built."""
         return bool(self._canonical(architecture))

@@ -41,7 +41,8 @@ class Strategy(ABC):
     the same seed, asks and tells give the same proposals; between two asks the order in
     which observations are told makes no difference; no architecture is proposed that was
     proposed or told before; fewer proposals than asked for mean that none are left. What
-    was proposed and never told (a failed trial) is not proposed again. Not thread-safe.
+    was proposed and never told counts as under way until `give_up` names it (a failed
+    trial); it is not proposed again either way. Not thread-safe.
 
     A third party adds one by subclassing and by an entry point in the group
     `moesaic.strategies` whose target is called as `(space, experts, weight, seed)`.
@@ -78,3 +79,9 @@ class Strategy(ABC):
     @abstractmethod
     def tell(self, observations: Sequence[Observation]) -> None:
         """Take in finished trials, its own or others'; telling one twice changes nothing."""
+
+    def give_up(self, architectures: Sequence[Architecture]) -> None:  # noqa: B027 - may be deaf
+        """Hear that these proposals will not be told: their trials failed.
+
+        A strategy need not listen: most look at what was told only.
+        """

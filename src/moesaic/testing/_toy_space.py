@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +59,10 @@ class ToySpace(SearchSpace):
     def sample(self, rng: np.random.Generator) -> Architecture:
         """Draw a word, every one equally likely."""
         return self.make(tuple(int(digit) for digit in rng.integers(0, 4, self.length)))
+
+    def members(self) -> Iterator[Architecture]:
+        """Yield all words."""
+        return (self.make(word) for word in itertools.product(range(4), repeat=self.length))
 
     def neighbours(
         self, architecture: Architecture, rng: np.random.Generator

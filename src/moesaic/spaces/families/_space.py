@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -60,6 +60,10 @@ class FamilySpace(SearchSpace):
     def sample(self, rng: np.random.Generator) -> Architecture:
         """Draw a family, every one equally likely."""
         return _architecture(self.pool[int(rng.integers(len(self.pool)))])
+
+    def members(self) -> Iterator[Architecture]:
+        """Yield every family of the pool."""
+        return (_architecture(name) for name in self.pool)
 
     def neighbours(
         self, architecture: Architecture, rng: np.random.Generator

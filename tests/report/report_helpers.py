@@ -222,7 +222,13 @@ class FakeRun:
                 "proven_optimal": True,
                 "single": self._network(2),
             },
-            "experts_tried": {"2": 0.91, "3": 0.93},
+            "how_many": {
+                "found": 2,
+                "experts": 2,
+                "most": 8,
+                "least_share": 0.01,
+                "steps": [step(1, 2, 0.12, pays=True), step(2, 3, -0.01, pays=False)],
+            },
             "surrogate": {
                 "model": "ridge",
                 "observations": 12,
@@ -250,6 +256,12 @@ class FakeRun:
             },
             "seconds": 65.0,
         }
+
+
+def step(few: int, more: int, gain: float, *, pays: bool) -> dict[str, Any]:
+    """Return what was found when more experts were compared with fewer."""
+    interval = {"mean": gain, "low": gain - 0.02, "high": gain + 0.02, "unit": "nats"}
+    return {"from": few, "to": more, "gain": interval, "loss": 0.9, "pays": pays}
 
 
 def theory() -> dict[str, Any]:

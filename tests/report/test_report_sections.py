@@ -169,16 +169,29 @@ def test_search_draws_every_generalist(page):
     assert "extremely randomised trees 0.70" in search.text
 
 
+def test_how_many_experts_pay_is_told_step_by_step(page, fake_run):
+    text = page.section("search").text
+    assert "How many experts 2 experts pay." in text
+    assert "1 → 2 0.900 +0.120 nats +0.100 to +0.140 pays" in text
+    assert "2 → 3 0.900 −0.010 nats −0.030 to +0.010 does not pay" in text
+    fake_run.result["how_many"] |= {"found": 1, "steps": []}
+    text = render(fake_run).section("search").text
+    assert "No second expert pays; a mixture of 2 was trained all the same" in text
+    fake_run.result["how_many"] |= {"found": 3, "most": 3}
+    assert "3 experts pay, the most that were allowed." in render(fake_run).section("search").text
+
+
 def test_no_surrogate_no_ladder_one_round(fake_run):
     fake_run.result["surrogate"] = {"strategy": "random"}
     fake_run.result["saturation"] = None
-    fake_run.result["experts_tried"] = {}
+    fake_run.result["how_many"] = None
     fake_run.result["selection"]["history"] = [0.4]
     search = render(fake_run).section("search")
     assert "used no surrogate" in search.text
     assert "does not ask a surrogate" not in search.text
     assert "was not compared with others" in search.text
     assert "0.400 nats" in search.text
+    assert "How many experts" not in search.text
     assert len(search.every("svg")) == 1
 
 

@@ -131,7 +131,7 @@ def test_differences_pair_the_same_repeats() -> None:
 
 def test_the_estimate_falls_as_work_is_done() -> None:
     config = make_config({})
-    estimate = Estimate(total=expected_work(config, [2], 24, 2))
+    estimate = Estimate(total=expected_work(config, 2, 24, 2))
     assert estimate.seconds_left() is None
     estimate.finish(10, paid_now=True)
     first = estimate.seconds_left()

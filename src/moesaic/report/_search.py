@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from moesaic.bank import Observation
 from moesaic.report import _theme as theme
 from moesaic.report._format import number, percent, plain
+from moesaic.report._how_many import build_how_many
 from moesaic.report._material import Material
 from moesaic.report._surrogate import build_surrogate
 
@@ -33,17 +34,10 @@ def build_search(material: Material) -> dict[str, Any]:
             result.get("saturation"),
             result.get("epochs"),
             "epochs of training",
-            doubling=True,
         ),
         "epochs": result.get("epochs"),
         "epochs_given": config.epochs != "auto",
-        "tried": _ladder(
-            "experts-tried",
-            result.get("experts_tried"),
-            len(material.experts),
-            "experts in the mixture",
-            doubling=False,
-        ),
+        "how_many": build_how_many(result.get("how_many")),
         "experts": len(material.experts),
         "objective": _objective((result.get("selection") or {}).get("history") or []),
     }
@@ -138,9 +132,7 @@ def _points(table: Any) -> Points:
     return sorted((key, value) for key, value in pairs if key is not None and value is not None)
 
 
-def _ladder(
-    name: str, table: Any, chosen: Any, label: str, *, doubling: bool
-) -> dict[str, Any] | None:
+def _ladder(name: str, table: Any, chosen: Any, label: str) -> dict[str, Any] | None:
     """Draw validation accuracy against what was tried, what was chosen being marked."""
     points = _points(table)
     if not points:
@@ -155,8 +147,7 @@ def _ladder(
         for key, value in points:
             if key == number(chosen):
                 axes.plot([key], [value], "D", color=theme.ACCENT, markersize=9)
-        if doubling:
-            axes.set_xscale("log", base=2)
+        axes.set_xscale("log", base=2)
         axes.set_xticks(x, [f"{key:.0f}" for key in x])
         axes.minorticks_off()
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))

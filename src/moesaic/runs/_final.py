@@ -1,52 +1,17 @@
-"""The final stage: how long to train, how many experts, the variants, and the test, read once."""
+"""The final stage: the variants, trained for every repeat, and the test, read once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 from moesaic.bank import Observation, Trial
-from moesaic.runs._epochs import validation_accuracy
 from moesaic.runs._plan import trial_to_dict
 from moesaic.runs._session import SearchSession
-from moesaic.runs._variants import Design, mixture_trial, variants
+from moesaic.runs._variants import Design, variants
 from moesaic.runs._work import run_test
-from moesaic.seeds import derive_seed
 
 Final = dict[str, dict[int, list[Observation]]]
-
-
-def choose_experts(
-    session: SearchSession, designs: dict[int, Design], shares: Sequence[float]
-) -> tuple[int, dict[int, float]]:
-    """Return the number of experts with the best validation accuracy, and what each reached.
-
-    Args:
-        session: the run.
-        designs: one for every K to be tried.
-        shares: of the validation samples in every cluster, (M,).
-    """
-    if len(designs) == 1:
-        return next(iter(designs)), {}
-    seed = derive_seed(session.config.seed, "final", 0)
-    counts = sorted(designs)
-    trials = [
-        replace(
-            mixture_trial(designs[count], designs[count].experts, designs[count].routing, seed),
-            stage="how-many",
-            index=count,
-        )
-        for count in counts
-    ]
-    found = session.perform("how many experts", trials)
-    scores = {
-        count: validation_accuracy(observation, shares)
-        for count, observation in zip(counts, found, strict=True)
-        if observation is not None
-    }
-    best = max(scores, key=lambda count: (scores[count], -count))
-    return best, scores
 
 
 def run_final(session: SearchSession, design: Design) -> Final:

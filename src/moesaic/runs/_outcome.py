@@ -43,7 +43,7 @@ class Evidence:
         choice: the experts and the routing.
         final: the final trainings.
         test: their measurement on the test split.
-        tried: validation accuracy by number of experts, where it was chosen.
+        how_many: how the number of experts was found; None where it was given.
     """
 
     structure: dict[str, Any]
@@ -52,7 +52,7 @@ class Evidence:
     choice: Choice
     final: Final
     test: dict[str, dict[str, Any]]
-    tried: dict[int, float]
+    how_many: dict[str, Any] | None
 
 
 def assemble(session: SearchSession, evidence: Evidence) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def assemble(session: SearchSession, evidence: Evidence) -> dict[str, Any]:
         ),
         "selection": _describe_choice(evidence.choice, evidence.design),
         "price": _price(session, evidence),
-        "experts_tried": {str(count): value for count, value in evidence.tried.items()},
+        "how_many": evidence.how_many,
         "surrogate": _surrogate_report(session, evidence.design),
         "theory": theory(
             bank,

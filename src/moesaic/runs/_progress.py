@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from moesaic.config import SearchConfig
+from moesaic.selection import AHEAD
 
 _LIKELY_EPOCHS = 24
 
@@ -58,29 +59,27 @@ class Estimate:
         return max(0.0, (self.total - self.done - self.already) * rate)
 
 
-def expected_work(
-    config: SearchConfig, counts: Sequence[int], epochs: int | None, domains: int
-) -> float:
+def expected_work(config: SearchConfig, experts: int, epochs: int | None, domains: int) -> float:
     """Return the work of a whole search in epochs of one network over the training split.
 
     Args:
         config: the settings.
-        counts: the numbers of experts that are tried.
+        experts: K, or a guess while it is not chosen.
         epochs: of the final trainings; None while they are not chosen.
         domains: how many are known; with two or more there is an oracle to train.
     """
     rungs = config.rungs
     work = float(config.trials * rungs[0])
     for level in range(1, len(rungs)):
-        promoted = max(counts[-1] + 1, config.trials // config.eta**level)
+        promoted = max(experts + 1, config.trials // config.eta**level)
         work += promoted * (rungs[level] - rungs[level - 1])
-    work += sum((count + 2) * rungs[-1] for count in counts)
+    work += (experts + 2) * rungs[-1]
+    if config.experts == "auto":  # one expert, then two more trainings for each of the next
+        work += (1 + 2 * (experts + AHEAD - 1)) * rungs[-1]
     chosen = epochs or (_LIKELY_EPOCHS if config.epochs == "auto" else int(config.epochs))
     if config.epochs == "auto":
         work += 3 * chosen
-    if len(counts) > 1:
-        work += len(counts) * chosen
-    return work + config.repeats * final_passes(config, counts[-1], domains) * chosen
+    return work + config.repeats * final_passes(config, experts, domains) * chosen
 
 
 def final_passes(config: SearchConfig, experts: int, domains: int) -> int:

@@ -14,8 +14,9 @@ from moesaic.execution import get_executor
 from moesaic.runs._context import check_device, load_context, load_partition, make_space
 from moesaic.runs._design import design_final
 from moesaic.runs._epochs import choose_epochs
-from moesaic.runs._final import choose_experts, read_test, run_final
+from moesaic.runs._final import read_test, run_final
 from moesaic.runs._generalists import train_generalists
+from moesaic.runs._how_many import find_experts
 from moesaic.runs._lifecycle import RunResult, begin
 from moesaic.runs._outcome import Evidence, assemble
 from moesaic.runs._price import check_limit
@@ -25,9 +26,8 @@ from moesaic.runs._specialise import specialise
 from moesaic.runs._structure import cluster_weight, find_structure
 from moesaic.runs._variants import gate_macs
 from moesaic.strategies import get_strategy
-from moesaic.structure import Partition
 
-_MOST_AUTO_EXPERTS = 4
+_LIKELY_EXPERTS = 4  # what the strategy is told while nobody knows
 
 
 def search(
@@ -77,33 +77,29 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
     )
     dataset = load_context(path).dataset
     space = make_space(config, dataset)
-    counts = _counts(config, partition)
     weight = cluster_weight(partition)
     domains = len(session.bank.meta("data")["domains"])
-    session.estimate.total = expected_work(config, counts, None, domains)
-    gates = {count: gate_macs(dataset.input_shape, count) for count in counts}
-    generalists = train_generalists(session, space, weight, counts[-1], gates[counts[-1]])
-    choices = {
-        count: specialise(session, generalists, weight, count, gates[count]) for count in counts
-    }
-    designs = {count: design_final(session, space, choices[count], partition) for count in counts}
+    auto = config.experts == "auto"
+    experts = min(_LIKELY_EXPERTS, partition.count) if auto else int(config.experts)
+    session.estimate.total = expected_work(config, experts, None, domains)
+    gate = gate_macs(dataset.input_shape, experts)
+    generalists = train_generalists(session, space, weight, experts, gate)
+    how_many = find_experts(session, generalists, weight, partition) if auto else None
+    if how_many is not None:
+        experts = int(how_many["experts"])
+        session.watcher.say(f"{how_many['found']} experts pay, {experts} are trained")
+    gate = gate_macs(dataset.input_shape, experts)
+    choice = specialise(session, generalists, weight, experts, gate)
+    design = design_final(session, space, choice, partition)
     shares = np.bincount(partition.validation, minlength=partition.count) / max(
         1, len(partition.validation)
     )
-    epochs = choose_epochs(session, designs[counts[0]], shares.tolist())
-    session.estimate.total = expected_work(config, counts, epochs, domains)
-    designs = {count: design.for_epochs(epochs) for count, design in designs.items()}
-    experts, tried = choose_experts(session, designs, shares.tolist())
-    design, choice = designs[experts], choices[experts]
+    epochs = choose_epochs(session, design, shares.tolist())
+    session.estimate.total = expected_work(config, experts, epochs, domains)
+    design = design.for_epochs(epochs)
     final = run_final(session, design)
     test = read_test(session, final)
     return assemble(
         session,
-        Evidence(structure, generalists, design, choice, final, test, tried),
+        Evidence(structure, generalists, design, choice, final, test, how_many),
     )
-
-
-def _counts(config: SearchConfig, partition: Partition) -> list[int]:
-    if config.experts == "auto":
-        return list(range(2, max(2, min(_MOST_AUTO_EXPERTS, partition.count)) + 1))
-    return [int(config.experts)]

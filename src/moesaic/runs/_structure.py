@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import AgglomerativeClustering
 from sklearn.manifold import TSNE
 
 from moesaic.config import AnyConfig, Recipe
@@ -23,6 +22,7 @@ from moesaic.structure import (
     cluster,
     embed_pixels,
     embed_trained,
+    join_clusters,
     merge_indistinct,
     probe_routing,
     train_embedder,
@@ -30,6 +30,7 @@ from moesaic.structure import (
 )
 
 EMBEDDING = "embedding.npy"  # of the validation split, (N_val, F)
+NAMED = "named.npy"  # the cluster that a gate-sized network names for each validation sample
 _MAP_SAMPLES = 1000
 _MOST_CLUSTERS = 8
 _LEAST_EPOCHS = 6
@@ -116,6 +117,7 @@ def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict
     load_partition.cache_clear()
     np.save(context.folder.structure / "centres.npy", _centres(train, partition))
     np.save(context.folder.structure / EMBEDDING, validation.astype(np.float32))
+    np.save(context.folder.structure / NAMED, routing.validation)
     _save_map(context, validation, partition, seed)
     return {
         **quality.to_dict(),
@@ -124,7 +126,8 @@ def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict
         "shares": [float(share) for share in partition.shares],
         "confusion": routing.confusion.tolist(),
         "files": [
-            f"structure/{name}" for name in ("partition.npz", "centres.npy", EMBEDDING, "map.npz")
+            f"structure/{name}"
+            for name in ("partition.npz", "centres.npy", EMBEDDING, NAMED, "map.npz")
         ],
     }
 
@@ -132,14 +135,11 @@ def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict
 def group_clusters(path: str, groups: int) -> NDArray[np.int64]:
     """Return the group (M,) of every cluster when M clusters are joined into `groups` by Ward.
 
-    Groups are numbered by their first cluster, so that the answer does not depend on ties.
+    Clusters count by their training samples. Groups are numbered by their first cluster, and
+    those of one group more divide one of these.
     """
     centres = np.load(Path(path) / "structure" / "centres.npy", allow_pickle=False)
-    if groups >= len(centres):
-        return np.arange(len(centres), dtype=np.int64)
-    labels = AgglomerativeClustering(groups, linkage="ward").fit_predict(centres)
-    order = {label: rank for rank, label in enumerate(dict.fromkeys(labels.tolist()))}
-    return np.array([order[label] for label in labels.tolist()], dtype=np.int64)
+    return join_clusters(centres, np.maximum(load_partition(path).sizes, 1), groups)
 
 
 def cluster_weight(partition: Partition) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from moesaic.selection._heterogeneity import (
     cross_fitted_heterogeneity,
     value_of_heterogeneity,
 )
+from moesaic.selection._marginal import AHEAD, Gain, climb, marginal_gain
 from moesaic.selection._optimism import optimism
 from moesaic.selection._problem import Limits, Selection
 from moesaic.selection._select import select
@@ -22,8 +23,10 @@ from moesaic.selection._theory import (
 from moesaic.selection.subsets import SCORES, Members, Ranked, Ranking, score_subsets
 
 __all__ = [
+    "AHEAD",
     "SCORES",
     "FrontPoint",
+    "Gain",
     "Interval",
     "Limits",
     "Members",
@@ -33,10 +36,12 @@ __all__ = [
     "Step",
     "best_objective",
     "cheapest_as_good",
+    "climb",
     "cluster_rank_correlation",
     "cross_fitted_heterogeneity",
     "front",
     "joint_minus_decomposed",
+    "marginal_gain",
     "optimism",
     "rises",
     "routing_entropy",

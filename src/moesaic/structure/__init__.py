@@ -6,6 +6,7 @@ from moesaic.structure._embed import (
     embed_trained,
     train_embedder,
 )
+from moesaic.structure._join import join_clusters
 from moesaic.structure._partition import CLUSTERERS, Partition, cluster, silhouette, whiten
 from moesaic.structure._quality import (
     Quality,
@@ -27,6 +28,7 @@ __all__ = [
     "cluster",
     "embed_pixels",
     "embed_trained",
+    "join_clusters",
     "merge_indistinct",
     "probe_routing",
     "purity",

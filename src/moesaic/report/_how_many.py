@@ -1,0 +1,40 @@
+"""The part of the search section about the number of experts; it judges no mixture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moesaic.report._format import number, percent, plain, signed
+from moesaic.report._value import draw_interval
+
+
+def build_how_many(told: Any) -> dict[str, Any] | None:
+    """Return what the template reads; None where the number of experts was given."""
+    if not isinstance(told, dict):
+        return None
+    found = int(told.get("found") or 1)
+    return {
+        "found": found,
+        "trained": told.get("experts"),
+        "most": told.get("most"),
+        "least": percent(told.get("least_share")),
+        "rows": [_row(step) for step in told.get("steps") or []],
+    }
+
+
+def _row(step: dict[str, Any]) -> dict[str, Any]:
+    gain = step.get("gain") or {}
+    values = [number(gain.get(part)) for part in ("mean", "low", "high")]
+    known = [value for value in values if value is not None]
+    whole = len(known) == 3
+    return {
+        "name": f"{step.get('from')} → {step.get('to')}",
+        "loss": plain(step.get("loss"), 3),
+        "mean": f"{signed(gain.get('mean'), 3)} nats",
+        "interval": f"{signed(gain.get('low'), 3)} to {signed(gain.get('high'), 3)}",
+        "drawing": draw_interval(*known) if whole else "",
+        "judgement": {
+            "tone": "good" if step.get("pays") else "open",
+            "text": "pays" if step.get("pays") else "does not pay",
+        },
+    }

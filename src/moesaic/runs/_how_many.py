@@ -1,0 +1,148 @@
+"""How many experts: one more as long as the bank says that it pays; it trains no mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moesaic.bank import Observation, Trial
+from moesaic.data import open_dataset
+from moesaic.runs._context import load_partition
+from moesaic.runs._session import SearchSession
+from moesaic.runs._structure import NAMED, group_clusters
+from moesaic.seeds import derive_seed, generator
+from moesaic.selection import climb
+from moesaic.structure import Partition
+from moesaic.training import sample_losses
+
+MOST_EXPERTS = 8
+LEAST_SHARE = 0.01  # of the loss that one more expert must save
+
+Mask = tuple[bool, ...]
+
+
+def find_experts(
+    session: SearchSession,
+    generalists: Sequence[Observation],
+    weight: NDArray[np.float64],
+    partition: Partition,
+) -> dict[str, Any]:
+    """Return how many experts pay, and the gain of every step that was looked at.
+
+    K experts are simulated from stored predictions: the clusters are joined into 1, 2, ... K
+    groups, the best generalist of each group is continued on it, and K of all these experts are
+    chosen with their routing. A validation sample goes where its cluster is routed, the cluster
+    being the one that a gate-sized network *names*: what the gate will confuse is paid for. The
+    groups are nested, so one more of them costs two short trainings. No loss counts for more
+    than a blind guess, ln(classes) nats: an expert of a mixture learns to live with strays.
+
+    One expert is continued on all data for as many samples as each specialist sees, so that it
+    is no less trained. See `moesaic.selection.climb` for when one more pays.
+
+    Args:
+        session: the run.
+        generalists: observations of the highest rung.
+        weight: shares (M,) of the clusters.
+        partition: the clusters; there are at most as many experts.
+
+    Returns:
+        `found` (K, 1 where no second expert pays), `experts` (what is trained, at least 2),
+        `most`, `least_share`, `steps` and `loss` (held-out, by number of experts), JSON-able.
+    """
+    known: dict[str, Any] | None = session.bank.meta("how_many")
+    if known is not None:
+        return known
+    labels = open_dataset(session.folder.data).validation.labels
+    ceiling = float(np.log(max(2, len(session.bank.meta("data")["classes"]))))
+    most = min(MOST_EXPERTS, partition.count)
+    trained: set[Mask] = set()
+
+    def losses(observations: Sequence[Observation]) -> NDArray[np.float64]:
+        rows = [
+            np.minimum(sample_losses(session.bank.predictions(o.trial.key), labels), ceiling)
+            for o in observations
+        ]
+        return np.stack(rows) if rows else np.empty((0, len(labels)))
+
+    def candidates(count: int) -> NDArray[np.float64] | None:
+        if _closed(session, count):
+            return None
+        trials = _plan(session, generalists, weight, count, trained)
+        title = f"how many experts: are {count} enough"
+        found = session.perform(title, trials, some_must_succeed=False)
+        done = [one for one in found if one is not None]
+        return losses([*generalists, *done] if count == 1 else done)
+
+    experts, steps = climb(
+        candidates,
+        named_clusters(session, partition),
+        most,
+        least_share=LEAST_SHARE,
+        rng=lambda few, more: generator(session.config.seed, f"how-many-{few}", more),
+    )
+    found = {
+        "found": experts,
+        "experts": max(2, experts),
+        "most": most,
+        "least_share": LEAST_SHARE,
+        "steps": [step.to_dict() for step in steps],
+    }
+    session.bank.set_meta("how_many", found)
+    return found
+
+
+def named_clusters(session: SearchSession, partition: Partition) -> NDArray[np.int64]:
+    """Return the cluster (N_val,) that a gate-sized network names for every validation sample."""
+    path = session.folder.structure / NAMED
+    if not path.is_file():  # the clusters were given, or an older version found them
+        return partition.validation
+    named: NDArray[np.int64] = np.load(path, allow_pickle=False)
+    return named
+
+
+def _closed(session: SearchSession, count: int) -> bool:
+    """Whether half the budget was spent before; recorded, since the clock decided it."""
+    closed: int | None = session.bank.meta("how_many_closed")
+    if closed is None and session.out_of_time(0.5):
+        closed = count
+        session.bank.set_meta("how_many_closed", closed)
+    return closed is not None and count >= closed
+
+
+def _plan(
+    session: SearchSession,
+    generalists: Sequence[Observation],
+    weight: NDArray[np.float64],
+    count: int,
+    trained: set[Mask],
+) -> list[Trial]:
+    """Plan the best generalist of every group of `count` that was not trained on before."""
+    config = session.config
+    groups = group_clusters(str(session.folder.path), count)
+    loss = np.nan_to_num(np.stack([one.loss for one in generalists]), nan=1e3)
+    shares = load_partition(str(session.folder.path)).shares
+    trials = []
+    for group in range(count):
+        inside = groups == group
+        mask = tuple(bool(value) for value in inside)
+        if mask in trained:
+            continue
+        trained.add(mask)
+        parent = generalists[int((loss[:, inside] @ weight[inside]).argmin())]
+        epochs = max(1, round(config.rungs[-1] / max(float(shares[inside].sum()), 1e-9)))
+        trials.append(
+            Trial(
+                kind="expert",
+                stage=f"how-many-{count}",
+                index=group,
+                seed=derive_seed(config.seed, f"how-many-{count}", group),
+                architecture=parent.trial.architecture,
+                subset=None if count == 1 else mask,
+                recipe=config.recipe.for_epochs(epochs).to_dict(),
+                parent=parent.trial.key,
+            )
+        )
+    return trials

@@ -1,0 +1,175 @@
+"""How many experts pay: the marginal gain of more of them, with an interval; it trains nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student
+
+from moesaic.errors import InputError
+from moesaic.selection._heterogeneity import Interval, draw_half
+from moesaic.selection._problem import Floats
+from moesaic.selection._select import select
+
+AHEAD = 2  # a true third region may show only once there are three experts
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What more experts gain.
+
+    Attributes:
+        few: K.
+        more: K' > K.
+        gain: mean held-out loss of the best K experts less that of the best K', nats a sample.
+        loss: mean held-out loss of the best K experts, nats.
+        pays: whether K' is taken.
+    """
+
+    few: int
+    more: int
+    gain: Interval
+    loss: float
+    pays: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-able form."""
+        gain = {**self.gain._asdict(), "unit": "nats"}
+        return {
+            "from": self.few,
+            "to": self.more,
+            "gain": gain,
+            "loss": self.loss,
+            "pays": self.pays,
+        }
+
+
+def climb(
+    candidates: Callable[[int], Floats | None],
+    cluster: ArrayLike,
+    most: int,
+    *,
+    least_share: float,
+    rng: Callable[[int, int], np.random.Generator],
+) -> tuple[int, list[Gain]]:
+    """Return the number of experts after which more do not pay, and every gain looked at.
+
+    From K = 1 on, K + 1 is compared with K, and K + 2 where K + 1 does not pay. The first that
+    pays is taken; where neither does, K is the answer. It pays when the 95 % interval of its
+    gain lies above zero and the gain is at least `least_share` of the loss.
+
+    Args:
+        candidates: the sample losses (E, N) in nats of the experts that may be chosen for K;
+            asked in the order of K, only as far as needed; None for no further. More experts may
+            use those of fewer.
+        cluster: (N,) cluster of every sample, as the router sees it.
+        most: the largest K.
+        least_share: of the loss, that more experts must save.
+        rng: the generator of the halves for (K, K').
+    """
+    names = np.asarray(cluster)
+    tables: list[Floats] = []
+    steps: list[Gain] = []
+    current, moved = 1, True
+    while moved:
+        moved = False
+        for more in range(current + 1, min(current + AHEAD, most) + 1):
+            while len(tables) < more:
+                table = candidates(len(tables) + 1)
+                if table is None:
+                    return current, steps
+                tables.append(np.asarray(table, dtype=np.float64))
+            few_table, more_table = np.concatenate(tables[:current]), np.concatenate(tables[:more])
+            gain, loss = marginal_gain(
+                few_table, more_table, names, (current, more), rng=rng(current, more)
+            )
+            pays = gain.low > 0 and gain.mean >= least_share * loss
+            steps.append(Gain(current, more, gain, loss, pays))
+            if pays:
+                current, moved = more, True
+                break
+    return current, steps
+
+
+def marginal_gain(
+    few: ArrayLike,
+    more: ArrayLike,
+    cluster: ArrayLike,
+    experts: tuple[int, int],
+    *,
+    rng: np.random.Generator,
+    splits: int = 25,
+) -> tuple[Interval, float]:
+    """Estimate what K' experts gain over K, in nats a sample, paired over the samples.
+
+    In each of `splits` random halvings (within every cluster) one half chooses K experts out
+    of `few` with their routing, and K' out of `more`; the other half says how much less the
+    second choice loses; then the halves change roles. The interval is Student's with the
+    corrected resampling variance (Nadeau and Bengio 2003), as in `cross_fitted_heterogeneity`.
+
+    Args:
+        few: (E, N) loss of every candidate on every validation sample, nats, finite.
+        more: (F, N) the same for K'.
+        cluster: (N,) cluster of every sample, integers.
+        experts: K and K'; fewer are chosen where there are fewer clusters or candidates.
+        rng: draws the halves.
+        splits: number of halvings.
+
+    Returns:
+        The gain, and the mean held-out loss of the K experts.
+
+    Raises:
+        InputError: shapes that do not fit, values not finite, too few samples to halve.
+    """
+    tables = [np.asarray(table, dtype=np.float64) for table in (few, more)]
+    names = np.asarray(cluster)
+    if any(
+        table.ndim != 2 or names.shape != table.shape[1:] or not np.all(np.isfinite(table))
+        for table in tables
+    ):
+        raise InputError(
+            f"sample losses {tables[0].shape} and {tables[1].shape} and clusters {names.shape} do "
+            "not fit: give finite losses (experts, samples) and one cluster a sample"
+        )
+    if names.size < 4 or splits < 1 or not 1 <= experts[0] <= experts[1]:
+        raise InputError("a gain needs at least 4 samples, 1 split and 1 <= K <= K'")
+    _, member = np.unique(names, return_inverse=True)
+    onehot = np.eye(int(member.max()) + 1)[member]
+    total, size = [table @ onehot for table in tables], onehot.sum(axis=0)
+    gains, losses = [], []
+    for _ in range(splits):
+        half = draw_half(member, rng)
+        count = onehot[half].sum(axis=0)
+        own = [table[:, half] @ onehot[half] for table in tables]
+        other = [whole - part for whole, part in zip(total, own, strict=True)]
+        for chosen_on, measured_on, sizes, held in (
+            (own, other, count, size - count),
+            (other, own, size - count, count),
+        ):
+            one, two = (
+                _held_out(chosen_on[side], measured_on[side], sizes, held, experts[side])
+                for side in range(2)
+            )
+            gains.append(one - two)
+            losses.append(one)
+    values = np.asarray(gains)
+    mean = float(values.mean())
+    error = float(np.sqrt((1.0 / len(values) + 1.0) * values.var(ddof=1)))
+    reach = float(student.ppf(0.975, len(values) - 1)) * error
+    return Interval(mean, mean - reach, mean + reach), float(np.mean(losses))
+
+
+def _held_out(
+    chosen_on: Floats, measured_on: Floats, size: NDArray[Any], held: NDArray[Any], experts: int
+) -> float:
+    """Choose on sums of losses (E, M) over `size` samples, return the mean loss of the others."""
+    known = (size > 0) & (held > 0)
+    mean = chosen_on[:, known] / size[known]
+    few = max(1, min(experts, *mean.shape))
+    owner = select(mean, size[known], few, exact=False).assignment
+    served = measured_on[:, known][owner, np.arange(int(known.sum()))]
+    return float(served.sum() / held[known].sum())

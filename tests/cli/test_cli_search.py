@@ -150,6 +150,15 @@ def test_options_become_settings(fake: FakeRuns, tmp_path: Path) -> None:
     assert fake.outs == [tmp_path / "new"]
 
 
+def test_price_and_limit_become_settings(fake: FakeRuns) -> None:
+    found = search("--price", "0.04", "--max-macs", "1e6", "--set", "width_choices=[0.5,1]")
+    assert found.exit_code == 0, found.output
+    assert fake.configs == [SearchConfig(price=0.04, max_macs=1e6, width_choices=(0.5, 1.0))]
+    told = runner.invoke(app, ["search", "--help"]).output
+    assert "--price" in told
+    assert "--max-macs 1e6" in told
+
+
 def test_no_options_are_the_defaults(fake: FakeRuns) -> None:
     assert search().exit_code == 0
     assert fake.configs == [SearchConfig()]
@@ -189,6 +198,9 @@ def test_the_settings_of_a_run_can_be_given_again(fake: FakeRuns, tmp_path: Path
         (["--set", "experts"], "name=value"),
         (["--experts", "3", "--clusters", "2"], "clusters is 2"),
         (["--experts", "two"], "experts"),
+        (["--price", "-1"], "price"),
+        (["--max-macs", "0"], "max_macs"),
+        (["--set", "width_choices=[1,2]"], "price"),
         (["--trials", "1"], "trials"),
         (["--budget", "soon"], "duration"),
         (["--embedder", "traned"], "trained"),

@@ -1,0 +1,176 @@
+"""The benchmarks of easy and hard data, of the factorial and of searches with several seeds."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks._again import clusters_on_their_source, cut
+from benchmarks.easy_hard import equal_accuracy
+from benchmarks.factorial import CELLS, _effects
+
+from moesaic.data import load_dataset, save_dataset
+from moesaic.errors import InputError
+from moesaic.runs._context import save_partition
+from moesaic.runs._folder import RunFolder
+from moesaic.structure import Partition
+
+ROOT = Path(__file__).parents[2]
+
+
+def write(path: Path, level: int, samples: int = 120) -> str:
+    rng = np.random.default_rng(level)
+    labels = np.arange(samples) % 2
+    images = rng.integers(0, 40, (samples, 8, 8)) + level + 60 * labels[:, None, None]
+    part = samples * 3 // 4
+    np.savez(
+        path,
+        train_images=images[:part].astype(np.uint8),
+        train_labels=labels[:part],
+        test_images=images[part:].astype(np.uint8),
+        test_labels=labels[part:],
+        classes=np.array(["dark", "light"]),
+    )
+    return str(path)
+
+
+def call(module: str, *words: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", *words, "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def table(searched: tuple[float, float], *rows: tuple[float, float, float]) -> dict[str, Any]:
+    told = {
+        f"homogeneous {ratio:g}": {"macs": macs, "accuracy": accuracy}
+        for ratio, macs, accuracy in rows
+    }
+    return {"searched": {"macs": searched[0], "accuracy": searched[1]}, **told}
+
+
+def test_the_homogeneous_mixture_of_equal_accuracy_is_the_cheapest_within_the_tolerance() -> None:
+    found = equal_accuracy(
+        table((1e6, 0.80), (0.5, 5e5, 0.70), (1.0, 1e6, 0.78), (2.0, 2e6, 0.798), (4.0, 4e6, 0.9)),
+        [0.5, 1.0, 2.0, 4.0],
+    )
+    assert found["homogeneous"] == "homogeneous 2"
+    assert found["share"] == pytest.approx(0.5)
+    # .797 is reached between 1 M (.78) and 2 M (.798)
+    assert 0.5 < found["share_interpolated"] < 0.55
+
+
+def test_where_none_is_as_good_the_share_is_a_bound() -> None:
+    found = equal_accuracy(table((1e6, 0.9), (1.0, 1e6, 0.7), (2.0, 2e6, 0.8)), [1.0, 2.0])
+    assert found["homogeneous"] is None
+    assert found["share"] == pytest.approx(0.5)
+    assert found["share_interpolated"] is None
+
+
+def test_a_cheaper_one_as_good_says_that_sizes_cost() -> None:
+    found = equal_accuracy(table((1e6, 0.7), (0.5, 5e5, 0.8), (1.0, 1e6, 0.8)), [0.5, 1.0])
+    assert found["homogeneous"] == "homogeneous 0.5"
+    assert found["share"] == pytest.approx(2.0)
+
+
+def test_main_effects_are_those_that_were_put_in() -> None:
+    worth = {"random": 0.0, "found": 0.04, "oracle": 0.05, "taught": 0.02, "learned": -0.01}
+    score = {
+        cell: np.array([0.5, 0.6]) + sum(worth.get(level, 0) for level in cell) for cell in CELLS
+    }
+    assert _effects(score, 0)["found - random"]["mean"] == pytest.approx(0.04)
+    assert _effects(score, 0)["oracle - random"]["mean"] == pytest.approx(0.05)
+    assert _effects(score, 1)["searched - same"]["mean"] == pytest.approx(0.0)
+    assert _effects(score, 2)["taught - cluster"]["mean"] == pytest.approx(0.02)
+
+
+def test_samples_are_cut_once_and_the_test_images_stay(tmp_path: Path) -> None:
+    spec = f"{write(tmp_path / 'a.npz', 0)}+{write(tmp_path / 'b.npz', 90)}"
+    small = cut(spec, 40, 0, tmp_path / "cut")
+    assert small == cut(spec, 40, 0, tmp_path / "cut") != cut(spec, 40, 1, tmp_path / "cut")
+    for path in small.split("+"):
+        with np.load(path) as stored:
+            assert stored["train_labels"].shape == (40,)
+            assert stored["test_labels"].shape == (30,)
+    assert cut(spec, None, 0, tmp_path / "cut") == spec
+    with pytest.raises(InputError, match="npz files only"):
+        cut("digits", 40, 0, tmp_path / "cut")
+
+
+def test_clusters_on_their_source_are_counted(tmp_path: Path) -> None:
+    spec = f"{write(tmp_path / 'a.npz', 0)}+{write(tmp_path / 'b.npz', 90)}"
+    dataset = load_dataset(spec, seed=0)
+    place = tmp_path / "run"
+    save_dataset(dataset, place / "data")
+    (place / "structure").mkdir()
+    domains = dataset.train.domains
+    assert domains is not None
+    inside = np.arange(len(domains)) % 2
+    train = 2 * domains.numpy() + inside  # four clusters, two a source
+    validation = np.zeros(len(dataset.validation), np.int64)
+    save_partition(RunFolder(place), Partition(train, validation, 4))
+    assert clusters_on_their_source(place, [0, 0, 1, 1]) == (4, 4)
+    assert clusters_on_their_source(place, [1, 1, 0, 0]) == (4, 4)
+    assert clusters_on_their_source(place, [0, 1, 1, 1]) == (3, 4)
+
+
+SMALL = (
+    *("--image-size", "8", "--seeds", "0", "--epochs", "1"),
+    *("--set", "widths=[4,6]", "--set", "executor=inprocess"),
+)
+
+
+@pytest.mark.slow
+def test_easy_hard_answers_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    spec = f"{write(tmp_path / 'a.npz', 0)}+{write(tmp_path / 'b.npz', 120)}"
+    words = ("--data", spec, "--out", str(tmp_path / "out"), *SMALL, "--samples", "60")
+    words = (*words, "--trials", "5", "--rungs", "1", "--ratios", "0.5", "2", "--factors", "4")
+    found = call("easy_hard", *words)
+    assert set(found["table"]) == {
+        *("searched", "homogeneous 0.5", "homogeneous 2", "single 0.5", "single 2"),
+        "searched, price x4",
+    }
+    assert found["table"]["searched"]["searched_ahead"]["mean"] == 0
+    assert found["searched_macs"] / found["homogeneous_macs"] == pytest.approx(found["share"])
+    again = call("easy_hard", *words)
+    assert again["table"] == found["table"]
+
+
+@pytest.mark.slow
+def test_factorial_trains_every_cell(tmp_path: Path) -> None:
+    spec = f"{write(tmp_path / 'a.npz', 0)}+{write(tmp_path / 'b.npz', 120)}"
+    words = ("--data", spec, "--out", str(tmp_path / "out"), *SMALL, "--samples", "60")
+    found = call("factorial", *words, "--clusters", "3", "--trials", "3", "--rungs", "1")
+    assert len(found["table"]) == 27
+    for row in found["table"]:
+        assert 0 <= row["accuracy"]["mean"] <= 1
+        assert (row["all"] is None) == (row["gate"] == "cluster")
+    assert found["seeds"][0]["cells"]["centroids"]["agreement"] > 0.9
+    assert set(found["effects"]) == {"routing", "architectures", "gate"}
+    assert len(found["alone"]) == 6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("MOESAIC_DATA" not in os.environ, reason="MOESAIC_DATA is not set")
+def test_two_domains_counts_clusters_over_seeds(tmp_path: Path) -> None:
+    folder = Path(os.environ["MOESAIC_DATA"]) / "images"
+    paths = [folder / name for name in ("mnist_10k.npz", "cifar10_10k.npz")]
+    if not all(path.is_file() for path in paths):
+        pytest.skip("the images are not under MOESAIC_DATA")
+    spec = cut("+".join(map(str, paths)), 150, 0, tmp_path / "cut")
+    words = ("--data", spec, "--clusters", "4", "--repeats", "1", "--oracle", *SMALL)
+    found = call("two_domains", *words, "--set", "trials=3", "--set", "rungs=[1]")
+    assert found["clusters"] == [4]
+    assert 2 <= found["clusters_right"][0] <= 4
+    assert -1 <= found["gain_over_oracle"]["mean"] <= 1

@@ -9,6 +9,8 @@ from moesaic.surrogate._acquisition import (
     propose_batch,
 )
 from moesaic.surrogate._base import Quality, Subset, Surrogate
+from moesaic.surrogate._curve_features import Curve
+from moesaic.surrogate._curves import CurveExtrapolator, CurveQuality, Forecast
 from moesaic.surrogate._models import (
     ChosenSurrogate,
     GaussianProcessSurrogate,
@@ -21,6 +23,10 @@ __all__ = [
     "Acquisition",
     "ChosenSurrogate",
     "ClusterGain",
+    "Curve",
+    "CurveExtrapolator",
+    "CurveQuality",
+    "Forecast",
     "GaussianProcessSurrogate",
     "Quality",
     "RidgeSurrogate",

@@ -11,9 +11,10 @@ it are trained, with the same recipe and epochs and from scratch:
 - mixtures chosen from the same bank at other prices: the front.
 
 Cost is expected multiply-accumulates of a test image: experts weighted by how often the gate really
-chooses them, gate counted. The homogeneous mixture of equal accuracy is the cheapest whose mean
-test accuracy over the seeds is at most .3 point below the searched one's. Interrupted, the same
-command goes on where it stopped.
+chooses them, gate counted. The homogeneous mixture of equal accuracy is the one whose mean test
+accuracy over the seeds is nearest to the searched one's, within .3 point; beside it the cost is
+told at which the accuracies would be equal, interpolated between two trained ones. Interrupted, the
+same command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import json
 import sys
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,7 @@ def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
         "price": words.price,
         "trials": words.trials,
         "rungs": words.rungs,
+        "eta": 2,
         "epochs": words.epochs,
         "baselines": False,
         "workers": words.workers,
@@ -151,38 +154,37 @@ def conclude(seeds: list[dict[str, Any]], ratios: list[float]) -> dict[str, Any]
 def equal_accuracy(table: dict[str, Any], ratios: list[float]) -> dict[str, Any]:
     """Return the homogeneous mixture of equal accuracy and the share of its cost that is needed.
 
-    `homogeneous` is the cheapest that was trained and is at most .3 point behind, None where all
-    of them are; `share` then compares with the dearest one and says no more than "at most".
-    `share_interpolated` takes the accuracy between two of them as linear in the logarithm of MACs.
+    `homogeneous` is the trained one nearest in accuracy within .3 point, None where there is none;
+    `share` compares with it. `equal_macs` is where the accuracies would be equal, linear in the
+    logarithm of MACs between two trained ones; None where all of them are above or below.
     """
     ours = table[SEARCHED]
     known = [f"homogeneous {ratio:g}" for ratio in ratios]
     rows = sorted(
         ((table[name]["macs"], table[name]["accuracy"], name) for name in known if name in table),
     )
-    goal = ours["accuracy"] - TOLERANCE
-    equal = next((row for row in rows if row[1] >= goal), None)
-    macs = equal[0] if equal else rows[-1][0]
+    near = min(rows, key=lambda row: (abs(row[1] - ours["accuracy"]), row[0]))
+    equal = near if abs(near[1] - ours["accuracy"]) <= TOLERANCE else None
+    macs = _where(rows, ours["accuracy"])
     return {
         "homogeneous": equal[2] if equal else None,
-        "homogeneous_macs": macs,
+        "homogeneous_macs": equal[0] if equal else None,
         "searched_macs": ours["macs"],
-        "share": ours["macs"] / macs,
-        "share_interpolated": None if equal is None else ours["macs"] / _where(rows, goal),
+        "share": ours["macs"] / equal[0] if equal else None,
+        "equal_macs": macs,
+        "share_interpolated": None if macs is None else ours["macs"] / macs,
+        "best_homogeneous_ahead": max(row[1] for row in rows) - ours["accuracy"],
         "tolerance": TOLERANCE,
     }
 
 
-def _where(rows: list[tuple[float, float, str]], goal: float) -> float:
-    """Return the MACs at which the accuracies reach the goal; those of the first where it does."""
-    for place, (macs, accuracy, _) in enumerate(rows):
-        if accuracy >= goal:
-            if place == 0:
-                return macs
-            before, below, _ = rows[place - 1]
+def _where(rows: list[tuple[float, float, str]], goal: float) -> float | None:
+    """Return the MACs at which the accuracies first pass the goal, None where they never do."""
+    for (before, below, _), (macs, accuracy, _) in pairwise(rows):
+        if below <= goal <= accuracy:
             part = (goal - below) / max(accuracy - below, 1e-12)
             return float(np.exp((1 - part) * np.log(before) + part * np.log(macs)))
-    return rows[-1][0]
+    return None
 
 
 def show(found: dict[str, Any]) -> None:
@@ -195,14 +197,18 @@ def show(found: dict[str, Any]) -> None:
             f"{name:26}{row['accuracy']:8.4f}  {seeds:26}{row['macs']:11,.0f}  "
             f"{100 * gap['mean']:+.2f} ({100 * gap['low']:+.2f} to {100 * gap['high']:+.2f})"
         )
-    share, equal = found["share"], found["homogeneous"]
-    between = found["share_interpolated"]
-    words = equal or "no homogeneous one is as good"
-    print(
-        f"equal accuracy ({100 * TOLERANCE:.1f} point): {words}; "
-        f"the searched one needs {'' if equal else 'at most '}{100 * share:.0f} % of its MACs"
-        + (f" ({100 * between:.0f} % interpolated)" if between else "")
-    )
+    if found["homogeneous"]:
+        print(
+            f"homogeneous mixture within {100 * TOLERANCE:.1f} point: {found['homogeneous']}; the "
+            f"searched one needs {100 * found['share']:.0f} % of its MACs"
+        )
+    else:
+        print(f"no homogeneous mixture is within {100 * TOLERANCE:.1f} point: give other --ratios")
+    if found["share_interpolated"] is None:
+        ahead = 100 * found["best_homogeneous_ahead"]
+        print(f"the accuracies are nowhere equal: the best homogeneous one is {ahead:+.2f} ahead")
+    else:
+        print(f"at equal accuracy, interpolated: {100 * found['share_interpolated']:.0f} %")
     for one in found["seeds"]:
         sizes = ", ".join(f"{expert['macs']:,}" for expert in one["experts"])
         print(f"seed {one['seed']}: experts of {sizes} MACs, {one['seconds']:.0f} s of search")
@@ -217,9 +223,9 @@ def main() -> int:
     parser.add_argument("--experts", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--samples", type=int, default=5000, help="training images of each source")
-    parser.add_argument("--price", type=float, default=0.04, help="nats per million MACs")
-    parser.add_argument("--trials", type=int, default=20)
-    parser.add_argument("--rungs", type=int, nargs="+", default=[2, 6])
+    parser.add_argument("--price", type=float, default=0.05, help="nats per million MACs")
+    parser.add_argument("--trials", type=int, default=15)
+    parser.add_argument("--rungs", type=int, nargs="+", default=[4, 16])
     parser.add_argument("--epochs", type=int, default=20, help="of the final trainings")
     parser.add_argument(
         "--ratios", type=float, nargs="+", default=[0.5, 1.0, 1.67, 2.5], help="of the rivals' MACs"

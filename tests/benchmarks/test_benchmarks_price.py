@@ -60,26 +60,28 @@ def table(searched: tuple[float, float], *rows: tuple[float, float, float]) -> d
     return {"searched": {"macs": searched[0], "accuracy": searched[1]}, **told}
 
 
-def test_the_homogeneous_mixture_of_equal_accuracy_is_the_cheapest_within_the_tolerance() -> None:
+def test_the_homogeneous_mixture_of_equal_accuracy_is_the_nearest() -> None:
     found = equal_accuracy(
-        table((1e6, 0.80), (0.5, 5e5, 0.70), (1.0, 1e6, 0.78), (2.0, 2e6, 0.798), (4.0, 4e6, 0.9)),
+        table((1e6, 0.80), (0.5, 5e5, 0.70), (1.0, 1e6, 0.78), (2.0, 2e6, 0.802), (4.0, 4e6, 0.9)),
         [0.5, 1.0, 2.0, 4.0],
     )
     assert found["homogeneous"] == "homogeneous 2"
     assert found["share"] == pytest.approx(0.5)
-    # .797 is reached between 1 M (.78) and 2 M (.798)
+    # .80 is reached between 1 M (.78) and 2 M (.802)
     assert 0.5 < found["share_interpolated"] < 0.55
+    assert 1.8e6 < found["equal_macs"] < 2e6
 
 
-def test_where_none_is_as_good_the_share_is_a_bound() -> None:
+def test_where_none_is_near_nothing_is_claimed() -> None:
     found = equal_accuracy(table((1e6, 0.9), (1.0, 1e6, 0.7), (2.0, 2e6, 0.8)), [1.0, 2.0])
     assert found["homogeneous"] is None
-    assert found["share"] == pytest.approx(0.5)
+    assert found["share"] is None
     assert found["share_interpolated"] is None
+    assert found["best_homogeneous_ahead"] == pytest.approx(-0.1)
 
 
 def test_a_cheaper_one_as_good_says_that_sizes_cost() -> None:
-    found = equal_accuracy(table((1e6, 0.7), (0.5, 5e5, 0.8), (1.0, 1e6, 0.8)), [0.5, 1.0])
+    found = equal_accuracy(table((1e6, 0.8), (0.5, 5e5, 0.801), (1.0, 1e6, 0.9)), [0.5, 1.0])
     assert found["homogeneous"] == "homogeneous 0.5"
     assert found["share"] == pytest.approx(2.0)
 
@@ -142,7 +144,7 @@ def test_easy_hard_answers_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
         "searched, price x4",
     }
     assert found["table"]["searched"]["searched_ahead"]["mean"] == 0
-    assert found["searched_macs"] / found["homogeneous_macs"] == pytest.approx(found["share"])
+    assert found["searched_macs"] == pytest.approx(found["table"]["searched"]["macs"])
     again = call("easy_hard", *words)
     assert again["table"] == found["table"]
 

@@ -10,9 +10,9 @@ import pytest
 
 from moesaic.bank import Observation, Trial
 from moesaic.config import make_config
-from moesaic.errors import InputError, RunFailed
+from moesaic.errors import InputError, Interrupted, RunFailed
 from moesaic.mixture import load_model
-from moesaic.runs import search
+from moesaic.runs import Watcher, resume, search
 from moesaic.runs._generalists import promote
 from moesaic.runs._price import PER_MAC, guide_price, price_report, priced
 from moesaic.runs._specialise import choose
@@ -199,6 +199,39 @@ def test_the_front_of_the_bank_is_told(run: tuple[Path, dict[str, Any]]) -> None
     chosen = found["chosen"]
     paid = chosen["loss"] + 0.5e-6 * (chosen["macs"] - found["gate_macs"])
     assert paid == pytest.approx(result["selection"]["objective"], abs=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [2, 5, 8])
+def test_a_run_with_a_limit_that_was_interrupted_gives_the_same(
+    spec: str, tmp_path: Path, stop: int
+) -> None:
+    class StopAfter(Watcher):
+        left = stop
+
+        def trial(self, title: str, done: int, trials: int, left: Any, note: str) -> None:
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+
+    settings = {
+        "data": spec,
+        "trials": 6,
+        "rungs": (1, 2),
+        "widths": (4, 6),
+        "max_macs": 60_000,
+        "epochs": 1,
+        "baselines": False,
+        "executor": "inprocess",
+    }
+    whole = search(make_config(settings), tmp_path / "whole").result
+    with pytest.raises(Interrupted):
+        search(make_config(settings), tmp_path / "run", StopAfter())
+    found = resume(tmp_path / "run").result
+    for name in ("price", "selection", "test_accuracy", "target_macs"):
+        assert found[name] == whole[name]
+    assert whole["target_macs"] <= 60_001
+    assert whole["price"]["chosen"]["macs"] <= 60_001
 
 
 def test_sizes_differ_in_the_bank(run: tuple[Path, dict[str, Any]]) -> None:

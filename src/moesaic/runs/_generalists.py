@@ -18,6 +18,8 @@ from moesaic.seeds import derive_seed
 from moesaic.spaces import Architecture, SearchSpace
 from moesaic.strategies import Proposal, Strategy, get_strategy
 
+_PRICES = (0.0, 4.0, 16.0)  # at which networks are promoted beside the price itself
+
 
 def train_generalists(
     session: SearchSession,
@@ -134,8 +136,8 @@ def promote(
 
     The list is filled with the best over all data, then each cluster's best, the second best, and
     so on, so that a specialist for a small cluster is not crowded out by generalists. Under a
-    price the best over all data at no price and at four times the price join in: the front needs
-    networks of every size.
+    price the best over all data at none, at 4 and at 16 times of it join in: the front needs
+    networks of every size, and small ones look worse after a short training than they are.
 
     Args:
         observations: of one rung.
@@ -149,7 +151,7 @@ def promote(
     columns = [finite @ weight, *loss.T[np.argsort(-weight)]]
     if price > 0:
         paid = price * np.array([observation.macs for observation in observations])
-        columns[1:1] = [columns[0] - paid, columns[0] + 3.0 * paid]
+        columns[1:1] = [columns[0] + (times - 1.0) * paid for times in _PRICES]
     orders = [np.argsort(column, kind="stable") for column in columns]
     chosen: list[int] = []
     for rank in range(len(observations)):

@@ -9,9 +9,12 @@ from moesaic.surrogate._acquisition import (
     propose_batch,
 )
 from moesaic.surrogate._base import Quality, Subset, Surrogate
-from moesaic.surrogate._models import (
-    ChosenSurrogate,
+from moesaic.surrogate._blend import (
+    BlendSurrogate,
+    BoostingSurrogate,
     GaussianProcessSurrogate,
+    GraphNetworkSurrogate,
+    GraphProcessSurrogate,
     RidgeSurrogate,
     TreesSurrogate,
 )
@@ -19,9 +22,12 @@ from moesaic.surrogate._registry import get_surrogate, surrogate_names
 
 __all__ = [
     "Acquisition",
-    "ChosenSurrogate",
+    "BlendSurrogate",
+    "BoostingSurrogate",
     "ClusterGain",
     "GaussianProcessSurrogate",
+    "GraphNetworkSurrogate",
+    "GraphProcessSurrogate",
     "Quality",
     "RidgeSurrogate",
     "SelectionGain",

@@ -9,7 +9,7 @@ from sklearn.linear_model import RidgeCV
 
 from moesaic.surrogate._boosting import Boosting
 from moesaic.surrogate._evidence import density, matern, squares, tune
-from moesaic.surrogate._gaussian_process import GaussianProcess
+from moesaic.surrogate._gaussian_process import GaussianProcess, Posterior
 from moesaic.surrogate._inputs import without_graphs
 from moesaic.surrogate._principal import Principal
 from moesaic.surrogate._ridge import PENALTIES, Ridge
@@ -50,33 +50,34 @@ def test_trees_equal_scikit_learn(data):
     assert np.all(std > 0)
 
 
-def test_the_gaussian_process_equals_scikit_learn_at_its_hyperparameters(data):
+def test_a_posterior_equals_scikit_learn_at_its_hyperparameters(data):
     inputs, target, asked = data
-    ours = GaussianProcess(0)
-    ours.fit(without_graphs(inputs), target)
-    mean, std = ours.predict(without_graphs(asked))
-    back = ours._principal
-    parts = back.fit(target)
-    means, stds = [], []
+    parts = Principal().fit(target)
+    ours = Posterior(tune(inputs, parts, None)[0], inputs, parts, None)
+    mean, variance = ours.predict(asked, None)
     for column in range(2):
-        signal = float(ours._signal[column])
-        kernel = ConstantKernel(signal, "fixed") * Matern(ours._kernel.length, "fixed", nu=2.5)
-        noise = WhiteKernel(signal * float(ours._noise[column]), "fixed")
+        signal = float(ours.signal[column])
+        kernel = ConstantKernel(signal, "fixed") * Matern(ours.kernel.length, "fixed", nu=2.5)
+        noise = WhiteKernel(signal * float(ours.noise[column]), "fixed")
         theirs = GaussianProcessRegressor(kernel + noise, optimizer=None)
         theirs.fit(inputs, parts[:, column])
-        expected = theirs.predict(asked, return_std=True)
-        means.append(expected[0])
-        stds.append(expected[1])
-    expected_mean, expected_std = back.back(np.stack(means, 1), np.stack(stds, 1))
-    assert mean == pytest.approx(expected_mean, abs=1e-6)
-    assert std == pytest.approx(expected_std, rel=1e-4)
+        expected_mean, expected_std = theirs.predict(asked, return_std=True)
+        assert mean[:, column] == pytest.approx(expected_mean, abs=1e-6)
+        assert np.sqrt(variance[:, column]) == pytest.approx(expected_std, rel=1e-4)
 
 
 def test_it_learns_which_features_matter(data):
     inputs, target, _ = data
-    length = tune(inputs, target[:, 1:], None).length
-    assert length[2] == length.min()
-    assert length[2] < 0.4 * np.median(length)
+    for kernel in tune(inputs, target[:, 1:], None):
+        assert kernel.length[2] == kernel.length.min()
+        assert kernel.length[2] < 0.5 * np.median(kernel.length)
+
+
+def test_many_observations_settle_on_one_kernel_and_few_on_several():
+    rng = np.random.default_rng(0)
+    inputs = rng.standard_normal((60, 3))
+    assert len(tune(inputs, inputs[:, :1], None)) == 1
+    assert len(tune(inputs[:20], inputs[:20, :1], None)) > 1
 
 
 def test_the_gradient_of_the_density_is_that_of_finite_differences(data):

@@ -12,6 +12,7 @@ from moesaic.surrogate._base import Floats
 
 STARTS = (0.35, 0.7, 1.4, 2.8, 5.6)
 STEPS = 40
+FEW = 50
 # Standard deviations of the priors of logarithms, and where those of noise and graphs lie.
 LENGTH_SPREAD, OTHER_SPREAD = 1.5, 1.5
 LOG_NOISE, LOG_GRAPH = -3.0, -4.0
@@ -49,12 +50,14 @@ def squares(first: Floats, second: Floats) -> Floats:
     return np.asarray(np.maximum(across, 0.0))
 
 
-def tune(inputs: Floats, target: Floats, shared: Floats | None) -> Kernel:
-    """Return the kernel of highest posterior density, its signals profiled out.
+def tune(inputs: Floats, target: Floats, shared: Floats | None) -> list[Kernel]:
+    """Return the kernels of highest posterior density, their signals profiled out.
 
-    The length scales start equal, at the best of five, and leave it as far as a normal prior
-    of their logarithms lets them: few observations keep them nearly equal, many tell which
-    features matter (automatic relevance determination; MacKay, 1994).
+    The length scales start equal and leave that as far as a normal prior of their logarithms
+    lets them: few observations keep them nearly equal, many tell which features matter
+    (automatic relevance determination; MacKay, 1994). Many observations start from the best
+    of five common lengths and give one kernel. Few do not tell the lengths apart: they give
+    one kernel for every start, to be averaged.
 
     Args:
         inputs: (n, F) standardised.
@@ -68,19 +71,26 @@ def tune(inputs: Floats, target: Floats, shared: Floats | None) -> Kernel:
     others = np.array([LOG_GRAPH] * extra + [LOG_NOISE] * target.shape[1])
     spread = np.array([LENGTH_SPREAD] * features + [OTHER_SPREAD] * len(others))
     starts = [np.concatenate([np.full(features, np.log(start * unit)), others]) for start in STARTS]
-    values = [density(start, inputs, target, shared, start, spread)[0] for start in starts]
-    start = starts[int(np.argmin(values))]
-    found = minimize(
-        density,
-        start,
-        args=(inputs, target, shared, start, spread),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(place - 8.0, place + 8.0) for place in start],
-        options={"maxiter": STEPS},
-    ).x
-    graph = float(np.exp(found[features])) if extra else 0.0
-    return Kernel(np.exp(found[:features]), graph)
+    few = len(inputs) <= FEW
+    if few:
+        starts = starts[1:]
+    else:
+        values = [density(start, inputs, target, shared, start, spread)[0] for start in starts]
+        starts = [starts[int(np.argmin(values))]]
+    kernels = []
+    for start in starts:
+        found = minimize(
+            density,
+            start,
+            args=(inputs, target, shared, start, spread),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(place - 8.0, place + 8.0) for place in start],
+            options={"maxiter": STEPS // 2 if few else STEPS},
+        ).x
+        graph = float(np.exp(found[features])) if extra else 0.0
+        kernels.append(Kernel(np.exp(found[:features]), graph))
+    return kernels
 
 
 def density(

@@ -10,8 +10,8 @@ from scipy.optimize import nnls
 from moesaic.surrogate._base import Floats
 from moesaic.surrogate._validate import HeldOut
 
-# How many observations' worth of evidence speaks for equal weights.
-PULL = 3.0
+# Below about this many observations held-out errors say little about the weights.
+ENOUGH = 16.0
 LEAST_WEIGHT = 0.02
 
 
@@ -41,7 +41,7 @@ def stacking_weights(held: Mapping[str, HeldOut]) -> dict[str, float]:
         )
     stacked = np.hstack(errors)
     # Shares are spread evenly over 0 to 1: their variance is a twelfth.
-    pull = PULL / len(any_one.target) / 12.0
+    pull = (ENOUGH / len(any_one.target)) ** 2 / 12.0
     count = len(names)
     gram = stacked @ stacked.T / stacked.shape[1] + (pull + 1e-9) * np.eye(count)
     root = np.linalg.cholesky(gram).T

@@ -4,9 +4,9 @@ from moesaic.surrogate import get_surrogate
 from moesaic.testing import SurrogateContract
 
 
-class TestChosen(SurrogateContract):
+class TestBlend(SurrogateContract):
     def make_surrogate(self, space, seed):
-        return get_surrogate("chosen", space, seed)
+        return get_surrogate("blend", space, seed)
 
 
 class TestRidge(SurrogateContract):
@@ -22,3 +22,18 @@ class TestTrees(SurrogateContract):
 class TestGaussianProcess(SurrogateContract):
     def make_surrogate(self, space, seed):
         return get_surrogate("gaussian_process", space, seed)
+
+
+class TestGraphProcess(SurrogateContract):
+    def make_surrogate(self, space, seed):
+        return get_surrogate("graph_process", space, seed)
+
+
+class TestBoosting(SurrogateContract):
+    def make_surrogate(self, space, seed):
+        return get_surrogate("boosting", space, seed)
+
+
+class TestGraphNetwork(SurrogateContract):
+    def make_surrogate(self, space, seed):
+        return get_surrogate("graph_network", space, seed)

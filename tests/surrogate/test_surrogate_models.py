@@ -10,7 +10,7 @@ from moesaic.errors import InputError
 from moesaic.surrogate import get_surrogate, surrogate_names
 from moesaic.testing import ToySpace
 
-NAMES = ["chosen", "gaussian_process", "ridge", "trees"]
+NAMES = ["blend", "boosting", "gaussian_process", "graph_process", "ridge", "trees"]
 
 
 def measured(space, count, loss, seed=0, noise=0.03):
@@ -78,7 +78,7 @@ def test_intervals_hold_what_they_promise_on_new_data(name):
 def test_linear_effects_are_learned_nearly_perfectly():
     space = ToySpace()
     slope = np.random.default_rng(0).standard_normal((6, 4))
-    surrogate = get_surrogate("chosen", space)
+    surrogate = get_surrogate("blend", space)
     surrogate.fit(measured(space, 60, lambda one: np.exp(0.3 * digits(space, one) @ slope)))
     assert surrogate.quality.mean_spearman > 0.9
     compared = surrogate.quality.compared
@@ -92,9 +92,9 @@ def test_interactions_are_left_to_the_nonlinear_models():
         word = digits(space, architecture) - 0.5
         return np.exp(2.0 * np.array([word[0] * word[1], word[1] * word[0], word[2] * word[0]]))
 
-    surrogate = get_surrogate("chosen", space)
+    surrogate = get_surrogate("blend", space)
     surrogate.fit(measured(space, 100, loss))
-    assert surrogate.quality.model in {"gaussian_process", "trees"}
+    assert surrogate.quality.weights["ridge"] < 0.1
     assert surrogate.quality.mean_spearman > surrogate.quality.compared["ridge"] + 0.2
 
 
@@ -104,7 +104,7 @@ def test_noise_is_not_trusted(count):
     trusted = []
     for seed in range(3):
         rng = np.random.default_rng(seed)
-        shared = get_surrogate("chosen", space, seed)
+        shared = get_surrogate("blend", space, seed)
         observations = [
             replace(one, loss=np.exp(0.3 * rng.standard_normal() * np.ones(4)))
             for one in measured(space, count, space.loss, seed)
@@ -118,7 +118,7 @@ def test_noise_is_not_trusted(count):
 def test_few_observations_are_predicted_by_their_mean_and_not_trusted():
     space = ToySpace()
     observations = measured(space, 5, space.loss)
-    surrogate = get_surrogate("chosen", space)
+    surrogate = get_surrogate("blend", space)
     surrogate.fit(observations)
     quality = surrogate.quality
     assert not quality.trusted
@@ -139,7 +139,7 @@ def test_repeats_of_an_architecture_are_not_split_between_folds():
     copies = [
         replace(one, trial=replace(one.trial, seed=seed)) for one in four for seed in range(8)
     ]
-    surrogate = get_surrogate("chosen", space)
+    surrogate = get_surrogate("blend", space)
     surrogate.fit(copies)
     assert not surrogate.quality.trusted
 
@@ -188,7 +188,7 @@ def test_huge_and_tiny_losses_stay_finite():
     observations = measured(space, 20, space.loss)
     observations[0].loss[:] = 1e6
     observations[1].loss[:] = 0.0
-    surrogate = get_surrogate("chosen", space)
+    surrogate = get_surrogate("blend", space)
     surrogate.fit(observations)
     mean, std = surrogate.predict(architectures(observations))
     assert np.all(np.isfinite(mean))
@@ -212,7 +212,7 @@ def test_the_quality_is_plain_data():
 
 def test_misuse_is_refused():
     space = ToySpace()
-    surrogate = get_surrogate("chosen", space)
+    surrogate = get_surrogate("blend", space)
     with pytest.raises(InputError, match="before fit"):
         surrogate.predict([])
     with pytest.raises(InputError, match="before fit"):

@@ -13,9 +13,13 @@ from moesaic.report import _theme as theme
 from moesaic.report._format import number, percent, plain
 
 _NAMES = {
+    "blend": "a blend weighted by cross-validation",
     "ridge": "ridge regression",
     "trees": "extremely randomised trees",
     "gaussian_process": "Gaussian process",
+    "graph_process": "Gaussian process with a graph kernel",
+    "boosting": "gradient boosting",
+    "graph_network": "graph network",
     "constant": "none: too few architectures to learn from",
 }
 

@@ -191,7 +191,7 @@ def _surrogate_report(session: SearchSession, design: Design) -> dict[str, Any] 
     observations = session.bank.observations(stage="rung-0")
     if len(observations) < 2:
         return None
-    surrogate = get_surrogate("chosen", design.space, session.config.seed)
+    surrogate = get_surrogate("blend", design.space, session.config.seed)
     surrogate.fit(observations)
     return surrogate.quality.to_dict()
 

@@ -43,7 +43,7 @@ class GuidedStrategy(Strategy):
         weight: ArrayLike,
         seed: int = 0,
         *,
-        surrogate: str = "chosen",
+        surrogate: str = "blend",
         initial: int = 16,
         pool: int = 256,
     ) -> None:

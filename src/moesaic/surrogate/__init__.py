@@ -9,25 +9,31 @@ from moesaic.surrogate._acquisition import (
     propose_batch,
 )
 from moesaic.surrogate._base import Quality, Subset, Surrogate
-from moesaic.surrogate._curve_features import Curve
-from moesaic.surrogate._curves import CurveExtrapolator, CurveQuality, Forecast
-from moesaic.surrogate._models import (
-    ChosenSurrogate,
+from moesaic.surrogate._blend import (
+    BlendSurrogate,
+    BoostingSurrogate,
     GaussianProcessSurrogate,
+    GraphNetworkSurrogate,
+    GraphProcessSurrogate,
     RidgeSurrogate,
     TreesSurrogate,
 )
+from moesaic.surrogate._curve_features import Curve
+from moesaic.surrogate._curves import CurveExtrapolator, CurveQuality, Forecast
 from moesaic.surrogate._registry import get_surrogate, surrogate_names
 
 __all__ = [
     "Acquisition",
-    "ChosenSurrogate",
+    "BlendSurrogate",
+    "BoostingSurrogate",
     "ClusterGain",
     "Curve",
     "CurveExtrapolator",
     "CurveQuality",
     "Forecast",
     "GaussianProcessSurrogate",
+    "GraphNetworkSurrogate",
+    "GraphProcessSurrogate",
     "Quality",
     "RidgeSurrogate",
     "SelectionGain",

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from moesaic.bank import Observation
+from moesaic.errors import InputError
 from moesaic.spaces import Architecture, SearchSpace
 
 Floats = NDArray[np.float64]
@@ -22,17 +24,18 @@ class Quality:
     """How good a surrogate was on observations it had not seen.
 
     Attributes:
-        model: the model in use ("ridge", "trees", "gaussian_process", "constant").
+        model: the model in use ("blend", the name of a single one, or "constant").
         observations: how many it was fitted on.
         trusted: whether its proposals may replace a stratified sample.
         reason: why, as a sentence.
         spearman, kendall: (M,) rank correlation of held-out prediction and measurement.
         rmse: (M,) nats.
-        coverage50, coverage90: (M,) share of held-out values inside the central 50 % and
-            90 % interval (mean -+ z * std), the width set on other folds.
+        coverage50, coverage90: (M,) share of held-out values inside the 50 % and 90 %
+            interval, its width set on other folds.
         scale: (M,) factor its standard deviations were multiplied with.
         measured, predicted, predicted_std: (n, M) nats, for a figure; NaN where not measured.
         compared: mean Spearman of every model that was tried.
+        weights: how much each of them counts, together 1.
     """
 
     model: str
@@ -49,6 +52,7 @@ class Quality:
     predicted: Floats
     predicted_std: Floats
     compared: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def mean_spearman(self) -> float:
@@ -69,7 +73,8 @@ class Quality:
             return value
 
         payload = {name: plain(value) for name, value in vars(self).items()}
-        payload["compared"] = {name: plain(value) for name, value in self.compared.items()}
+        for table in ("compared", "weights"):
+            payload[table] = {name: plain(value) for name, value in payload[table].items()}
         payload["mean_spearman"] = plain(self.mean_spearman)
         return payload
 
@@ -111,6 +116,30 @@ class Surrogate(ABC):
         Raises:
             InputError: called before `fit`, or subsets that do not fit.
         """
+
+    def interval(
+        self,
+        architectures: Sequence[Architecture],
+        level: float = 0.9,
+        subsets: Sequence[Subset] | None = None,
+    ) -> tuple[Floats, Floats]:
+        """Return the lower and upper ends, both (n, M) in nats, of intervals that hold `level`.
+
+        Here those of a normal distribution, cut at 0; a surrogate that knows better overrides it.
+
+        Args:
+            architectures: n of them.
+            level: share of new measurements that should lie inside.
+            subsets: which clusters each would be trained on; None: all.
+
+        Raises:
+            InputError: a level outside 0 to 1; as `predict`.
+        """
+        if not 0.0 < level < 1.0:
+            raise InputError(f"level is {level}: give a share between 0 and 1, such as 0.9")
+        mean, std = self.predict(architectures, subsets)
+        reach = float(ndtri(0.5 + 0.5 * level)) * std
+        return np.maximum(mean - reach, 0.0), mean + reach
 
     @property
     @abstractmethod

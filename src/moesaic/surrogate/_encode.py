@@ -12,6 +12,7 @@ from moesaic.bank import Observation
 from moesaic.errors import InputError
 from moesaic.spaces import Architecture, SearchSpace
 from moesaic.surrogate._base import Floats, Subset
+from moesaic.surrogate._inputs import Graph, Inputs, as_graph
 
 # Below this a loss is as good as zero: its logarithm would only tell noise apart.
 LEAST_LOSS = 1e-3
@@ -22,13 +23,13 @@ class Table:
     """What a model is fitted on, in the order of the trials' keys.
 
     Attributes:
-        inputs: (n, F) features, followed by M subset flags when they vary.
+        inputs: n of them, their features followed by M subset flags when they vary.
         target: (n, M) log of the loss, NaN where not measured.
         group: (n,) equal for equal architectures, which must not be split between folds.
         uses_subset: whether the inputs hold subset flags.
     """
 
-    inputs: Floats
+    inputs: Inputs
     target: Floats
     group: NDArray[np.int64]
     uses_subset: bool
@@ -40,19 +41,29 @@ class Table:
 
 
 class Encoder:
-    """Turns architectures into inputs and remembers their features."""
+    """Turns architectures into inputs and remembers those it has seen."""
 
     def __init__(self, space: SearchSpace) -> None:
         self._space = space
-        self._known: dict[str, Floats] = {}
+        self._place: dict[str, int] = {}
+        self._features = np.empty((0, 0))
+        self._graphs: list[Graph] = []
 
-    def features(self, architectures: Sequence[Architecture]) -> Floats:
-        """Return (n, F)."""
-        for architecture in architectures:
-            if architecture.key not in self._known:
-                vector = np.asarray(self._space.features(architecture), dtype=np.float64)
-                self._known[architecture.key] = vector
-        return np.stack([self._known[architecture.key] for architecture in architectures])
+    def inputs(self, architectures: Sequence[Architecture]) -> Inputs:
+        """Return what a model is shown of them, without subset flags."""
+        places = np.empty(len(architectures), dtype=np.int64)
+        fresh: list[Floats] = []
+        for row, architecture in enumerate(architectures):
+            place = self._place.get(architecture.key)
+            if place is None:
+                place = self._place[architecture.key] = len(self._graphs)
+                fresh.append(np.asarray(self._space.features(architecture), dtype=np.float64))
+                self._graphs.append(as_graph(self._space.graph(architecture)))
+            places[row] = place
+        if fresh:
+            known = self._features.reshape(-1, len(fresh[0]))
+            self._features = np.vstack([known, *fresh])
+        return Inputs(self._features[places], tuple(self._graphs[place] for place in places))
 
     def table(self, observations: Sequence[Observation]) -> Table:
         """Encode the expert observations.
@@ -76,13 +87,13 @@ class Encoder:
         subsets = [one.trial.subset for one in experts]
         flags = subset_flags(subsets, len(experts), clusters)
         varies = bool(np.any(flags != flags[0]))
-        inputs = self.features(architectures)
+        inputs = self.inputs(architectures)
         loss = np.stack([np.asarray(one.loss, dtype=np.float64) for one in experts])
         loss = np.where(np.isfinite(loss), np.maximum(loss, LEAST_LOSS), np.nan)
         keys = [architecture.key for architecture in architectures]
         _, group = np.unique(keys, return_inverse=True)
         if varies:
-            inputs = np.hstack([inputs, flags])
+            inputs = inputs.showing(np.hstack([inputs.features, flags]))
         return Table(inputs, np.log(loss), np.asarray(group, dtype=np.int64), varies)
 
 

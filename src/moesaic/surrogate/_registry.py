@@ -7,19 +7,25 @@ from importlib.metadata import entry_points
 from moesaic.errors import InputError, unknown_name
 from moesaic.spaces import SearchSpace
 from moesaic.surrogate._base import Surrogate
-from moesaic.surrogate._models import (
-    ChosenSurrogate,
+from moesaic.surrogate._blend import (
+    BlendSurrogate,
+    BoostingSurrogate,
     GaussianProcessSurrogate,
+    GraphNetworkSurrogate,
+    GraphProcessSurrogate,
     RidgeSurrogate,
     TreesSurrogate,
 )
 
 GROUP = "moesaic.surrogates"
 BUILT_IN: dict[str, type[Surrogate]] = {
-    "chosen": ChosenSurrogate,
+    "blend": BlendSurrogate,
     "ridge": RidgeSurrogate,
     "trees": TreesSurrogate,
     "gaussian_process": GaussianProcessSurrogate,
+    "graph_process": GraphProcessSurrogate,
+    "boosting": BoostingSurrogate,
+    "graph_network": GraphNetworkSurrogate,
 }
 
 

@@ -8,20 +8,21 @@ from collections.abc import Callable
 import numpy as np
 
 from moesaic.surrogate._base import Floats
+from moesaic.surrogate._inputs import Inputs
 
 LEAST_ROWS = 4
 UNKNOWN_STD = 0.5
 
 
 class Regressor(ABC):
-    """A model of m standardised targets; inputs (n, F) come standardised, without gaps."""
+    """A model of m standardised targets; features (n, F) come standardised, without gaps."""
 
     @abstractmethod
-    def fit(self, inputs: Floats, target: Floats) -> None:
-        """Learn from (n, F) and (n, m)."""
+    def fit(self, inputs: Inputs, target: Floats) -> None:
+        """Learn from n inputs and (n, m)."""
 
     @abstractmethod
-    def predict(self, inputs: Floats) -> tuple[Floats, Floats]:
+    def predict(self, inputs: Inputs) -> tuple[Floats, Floats]:
         """Return mean and standard deviation of a new measurement, (q, m) each."""
 
 
@@ -40,10 +41,10 @@ class Standardised:
         self._make = make
         self._seed = seed
 
-    def fit(self, inputs: Floats, target: Floats) -> None:
-        """Learn from inputs (n, F) and log losses (n, M) with NaN gaps."""
-        self._centre = inputs.mean(axis=0)
-        spread = inputs.std(axis=0)
+    def fit(self, inputs: Inputs, target: Floats) -> None:
+        """Learn from n inputs and log losses (n, M) with NaN gaps."""
+        self._centre = inputs.features.mean(axis=0)
+        spread = inputs.features.std(axis=0)
         self._useful = spread > 1e-9 * (1.0 + np.abs(self._centre))
         self._spread = spread[self._useful]
         scaled = self._scale(inputs)
@@ -64,16 +65,16 @@ class Standardised:
         patterns: dict[bytes, list[int]] = {}
         for cluster in np.flatnonzero(counts >= LEAST_ROWS):
             patterns.setdefault(known[:, cluster].tobytes(), []).append(int(cluster))
-        if self._make is None or scaled.shape[1] == 0:
+        if self._make is None or scaled.features.shape[1] == 0:
             return
         for clusters in patterns.values():
             rows = known[:, clusters[0]]
             wanted = (target[rows][:, clusters] - self._mean[clusters]) / self._deviation[clusters]
             model = self._make(self._seed)
-            model.fit(scaled[rows], wanted)
+            model.fit(scaled.take(rows), wanted)
             self._fitted.append((clusters, model))
 
-    def predict(self, inputs: Floats) -> tuple[Floats, Floats]:
+    def predict(self, inputs: Inputs) -> tuple[Floats, Floats]:
         """Return mean and standard deviation (q, M) of the log loss."""
         mean = np.tile(self._mean, (len(inputs), 1))
         std = np.tile(self._deviation, (len(inputs), 1))
@@ -86,6 +87,6 @@ class Standardised:
         mean = np.clip(mean, self._low - margin, self._high + margin)
         return mean, np.clip(std, 1e-6, 2.0)
 
-    def _scale(self, inputs: Floats) -> Floats:
-        scaled: Floats = (inputs - self._centre)[:, self._useful] / self._spread
-        return scaled
+    def _scale(self, inputs: Inputs) -> Inputs:
+        centred = inputs.features - self._centre
+        return inputs.showing(centred[:, self._useful] / self._spread)

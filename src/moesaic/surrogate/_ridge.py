@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from moesaic.surrogate._base import Floats
+from moesaic.surrogate._inputs import Inputs
 from moesaic.surrogate._regressor import Regressor
 
 PENALTIES = np.logspace(-2, 4, 13)
@@ -13,10 +14,11 @@ PENALTIES = np.logspace(-2, 4, 13)
 class Ridge(Regressor):
     """One penalty a target, the leave-one-out error in closed form (Golub, Heath, Wahba 1979)."""
 
-    def fit(self, inputs: Floats, target: Floats) -> None:
-        """Learn from (n, F) and (n, m)."""
-        self._input_mean, self._target_mean = inputs.mean(axis=0), target.mean(axis=0)
-        left, values, self._right = np.linalg.svd(inputs - self._input_mean, full_matrices=False)
+    def fit(self, inputs: Inputs, target: Floats) -> None:
+        """Learn from the features of n inputs and (n, m)."""
+        features = inputs.features
+        self._input_mean, self._target_mean = features.mean(axis=0), target.mean(axis=0)
+        left, values, self._right = np.linalg.svd(features - self._input_mean, full_matrices=False)
         self._squares = values**2
         projected = left.T @ (target - self._target_mean)
         errors = []
@@ -32,9 +34,9 @@ class Ridge(Regressor):
         shrunk = values[:, None] / (self._squares[:, None] + self._penalty)
         self._weights = self._right.T @ (shrunk * projected)
 
-    def predict(self, inputs: Floats) -> tuple[Floats, Floats]:
+    def predict(self, inputs: Inputs) -> tuple[Floats, Floats]:
         """Return mean and standard deviation (q, m): the leave-one-out error and the leverage."""
-        centred = inputs - self._input_mean
+        centred = inputs.features - self._input_mean
         mean = centred @ self._weights + self._target_mean
         leverage = (centred @ self._right.T) ** 2 @ (1.0 / (self._squares[:, None] + self._penalty))
         return mean, self._noise * np.sqrt(1.0 + leverage)

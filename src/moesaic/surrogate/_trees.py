@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesRegressor
 
 from moesaic.surrogate._base import Floats
+from moesaic.surrogate._inputs import Inputs
 from moesaic.surrogate._regressor import Regressor
 
 TREES = 100
@@ -19,13 +20,18 @@ class Trees(Regressor):
             TREES, min_samples_leaf=2, max_features=0.5, random_state=seed % 2**32
         )
 
-    def fit(self, inputs: Floats, target: Floats) -> None:
-        """Learn from (n, F) and (n, m)."""
-        self._forest.fit(inputs, target if target.shape[1] > 1 else target[:, 0])
+    def fit(self, inputs: Inputs, target: Floats) -> None:
+        """Learn from the features of n inputs and (n, m)."""
+        self._forest.fit(inputs.features, target if target.shape[1] > 1 else target[:, 0])
 
-    def predict(self, inputs: Floats) -> tuple[Floats, Floats]:
+    def predict(self, inputs: Inputs) -> tuple[Floats, Floats]:
         """Return mean and standard deviation (q, m) over the trees."""
+        # The trees take 32-bit numbers: converted here once, not by each of them.
+        features = np.ascontiguousarray(inputs.features, dtype=np.float32)
         votes = np.stack(
-            [tree.predict(inputs).reshape(len(inputs), -1) for tree in self._forest.estimators_]
+            [
+                tree.tree_.predict(features).reshape(len(features), -1)
+                for tree in self._forest.estimators_
+            ]
         )
         return votes.mean(axis=0), np.maximum(votes.std(axis=0), 1e-3)

@@ -24,20 +24,31 @@ class HeldOut:
     """Predictions of observations by models that had not seen their architectures.
 
     Attributes:
-        measured, mean, std: (n, M) nats; `measured` has NaN gaps.
+        target: (n, M) log of the measured loss, NaN where not measured.
+        mean, std: (n, M) of the log of the loss.
         fold: (n,) which fold left the observation out.
     """
 
-    measured: Floats
+    target: Floats
     mean: Floats
     std: Floats
     fold: NDArray[np.int64]
 
     @property
     def score(self) -> Floats:
-        """|measured - mean| / std, (n, M), NaN where not measured."""
-        gap: Floats = np.abs(self.measured - self.mean) / self.std
+        """|target - mean| / std, (n, M), NaN where not measured."""
+        gap: Floats = np.abs(self.target - self.mean) / self.std
         return gap
+
+    @property
+    def measured(self) -> Floats:
+        """(n, M) nats, NaN where not measured."""
+        return np.asarray(np.exp(self.target))
+
+    @property
+    def nats(self) -> tuple[Floats, Floats]:
+        """Predicted mean and standard deviation (n, M) in nats."""
+        return to_nats(self.mean, self.std)
 
 
 def to_nats(mean: Floats, std: Floats) -> tuple[Floats, Floats]:
@@ -62,13 +73,13 @@ def cross_validate(make: Maker, table: Table, fold: NDArray[np.int64], seed: int
     for part in np.unique(fold):
         left = fold == part
         model = Standardised(make, seed)
-        model.fit(table.inputs[~left], table.target[~left])
-        mean[left], std[left] = model.predict(table.inputs[left])
-    return HeldOut(np.exp(table.target), *to_nats(mean, std), fold)
+        model.fit(table.inputs.take(~left), table.target[~left])
+        mean[left], std[left] = model.predict(table.inputs.take(left))
+    return HeldOut(table.target, mean, std, fold)
 
 
-def scale_of(score: Floats) -> Floats:
-    """Return the factor (M,) that makes the intervals right, from |z| scores (n, M).
+def scale_of(held: HeldOut) -> Floats:
+    """Return the factor (M,) that makes standard deviations in nats right.
 
     Compares the 50 % and 90 % quantiles of |z| with those of a normal; clusters with few
     values are drawn to the factor of all together.
@@ -80,6 +91,8 @@ def scale_of(score: Floats) -> Floats:
         middle, outer = np.quantile(values, [0.5, 0.9])
         return float(max(0.5 * (middle / MEDIAN_Z + outer / NINETY_Z), 0.05))
 
+    mean, std = held.nats
+    score = np.abs(held.measured - mean) / std
     known = np.isfinite(score)
     overall = factor(score[known])
     factors = []
@@ -90,28 +103,12 @@ def scale_of(score: Floats) -> Floats:
     return np.asarray(factors)
 
 
-def coverage(held: HeldOut, z: float) -> Floats:
-    """Return the share (M,) of held-out values within z standard deviations.
-
-    Each fold's widths are scaled by what the other folds say, as for a value never seen.
-    """
-    inside = np.full(held.mean.shape, np.nan)
-    score = held.score
-    for part in np.unique(held.fold):
-        left = held.fold == part
-        inside[left] = score[left] <= z * scale_of(score[~left])
-    known = np.isfinite(score)
-    counts = known.sum(axis=0)
-    hits = np.where(known, inside, 0.0).sum(axis=0)
-    return np.where(counts > 0, hits / np.maximum(counts, 1), np.nan)
-
-
 def rank_correlations(held: HeldOut) -> tuple[Floats, Floats]:
     """Return Spearman and Kendall (M,) of prediction and measurement; NaN below 3 values."""
     pairs = []
     for cluster in range(held.mean.shape[1]):
-        rows = np.isfinite(held.measured[:, cluster])
-        predicted, measured = held.mean[rows, cluster], held.measured[rows, cluster]
+        rows = np.isfinite(held.target[:, cluster])
+        predicted, measured = held.mean[rows, cluster], held.target[rows, cluster]
         if rows.sum() < 3:
             pairs.append((np.nan, np.nan))
             continue
@@ -130,9 +127,9 @@ def rank_correlations(held: HeldOut) -> tuple[Floats, Floats]:
 
 def root_mean_square(held: HeldOut) -> Floats:
     """Return the error (M,) in nats; NaN where nothing was measured."""
-    known = np.isfinite(held.measured)
+    known = np.isfinite(held.target)
     counts = known.sum(axis=0)
-    squares = np.where(known, (held.measured - held.mean) ** 2, 0.0).sum(axis=0)
+    squares = np.where(known, (held.measured - held.nats[0]) ** 2, 0.0).sum(axis=0)
     return np.sqrt(np.where(counts > 0, squares / np.maximum(counts, 1), np.nan))
 
 

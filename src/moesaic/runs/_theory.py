@@ -71,8 +71,8 @@ def theory(
         `routing_entropy_gate`, `operations`.
     """
     experts = len(choice.experts)
-    lowest = _generalists(bank, 0)
-    highest = _generalists(bank, _highest(bank))
+    lowest = _generalists(bank, 0, weight)
+    highest = _generalists(bank, _highest(bank), weight)
     special = _specialists(bank, experts)
     rounds = _rounds(bank, weight, experts)
     steps = [one for _, one in rounds if one is not None]
@@ -127,10 +127,15 @@ def _highest(bank: Bank) -> int:
     return max((int(level) for level in levels), default=0)
 
 
-def _generalists(bank: Bank, level: int) -> list[Observation]:
+def _whole(found: Sequence[Observation], weight: Floats) -> list[Observation]:
+    """Return those that were measured on every cluster that counts."""
+    return [one for one in found if np.isfinite(one.loss[weight > 0]).all()]
+
+
+def _generalists(bank: Bank, level: int, weight: Floats) -> list[Observation]:
     """Return the experts of a rung that were trained on all data; all of them if none was."""
     found = bank.observations(stage=f"rung-{level}")
-    return [one for one in found if _everywhere(one)] or found
+    return _whole([one for one in found if _everywhere(one)], weight) or found
 
 
 def _specialists(bank: Bank, experts: int) -> list[Observation]:
@@ -149,6 +154,7 @@ def _rounds(bank: Bank, weight: Floats, experts: int) -> list[tuple[Asked, Step 
     found: list[tuple[Asked, Step | None]] = []
     for asked in read_asked(bank):
         done = [bank.observation(key) for key in asked.trials if bank.status(key) == "done"]
+        done = _whole(done, weight)
         new = {one.trial.key: one for one in priced(done, asked.price)}
         pairs = [
             (told, new[key].loss)
@@ -216,7 +222,7 @@ def _path(bank: Bank, weight: Floats, experts: int) -> list[tuple[str, float]]:
     rows: list[Floats] = []
     path = []
     for name, keys in stages:
-        rows += [bank.observation(key).loss for key in keys]
+        rows += [one.loss for one in _whole([bank.observation(key) for key in keys], weight)]
         if len(rows) >= experts:
             path.append((name, best_objective(np.stack(rows), weight, experts)))
     return path

@@ -1,7 +1,8 @@
 """Strategies: which experts to train next, by ask and tell."""
 
 from moesaic.strategies._base import Proposal, Strategy
-from moesaic.strategies._guided import DecomposedStrategy, GuidedStrategy, JointStrategy
+from moesaic.strategies._guided import DecomposedStrategy, GuidedStrategy
+from moesaic.strategies._joint import JointStrategy
 from moesaic.strategies._registry import get_strategy, strategy_names
 from moesaic.strategies._simple import EvolutionStrategy, RandomStrategy
 

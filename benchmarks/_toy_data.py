@@ -101,7 +101,7 @@ def _split(points: Floats, labels: Ints) -> Split:
 def _imbalanced(rng: np.random.RandomState) -> tuple[Floats, Ints]:
     cloud, cloud_labels = _cloud(rng, 200, 2.0)
     rings, ring_labels = _rings(rng, 1800)
-    points = np.concatenate([cloud - [6.0, 0.0], rings + [2.0, 0.0]])
+    points = np.concatenate([cloud - np.array([6.0, 0.0]), rings + np.array([2.0, 0.0])])
     return _shuffled(rng, points, np.concatenate([cloud_labels, ring_labels]))
 
 
@@ -112,7 +112,9 @@ def _multi(
     places = SPACING * np.stack([rows.ravel(), columns.ravel()], axis=1)
     linear = rng.permutation(np.arange(len(places)) % 2 == 0)
     clouds = [_cloud(rng, _EACH, 1.0) if kind else _rings(rng, _EACH) for kind in linear]
-    points = np.concatenate([cloud + place for (cloud, _), place in zip(clouds, places, strict=True)])
+    points = np.concatenate(
+        [cloud + place for (cloud, _), place in zip(clouds, places, strict=True)]
+    )
     drawn = _shuffled(rng, points, np.concatenate([labels for _, labels in clouds]))
     return *drawn, (places, linear)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from benchmarks._toy_data import World, make_world
@@ -22,19 +24,20 @@ from moesaic.training import (
     cross_entropy_objective,
     fit,
     measure,
+    sample_losses,
 )
 
-RECIPE = Recipe(epochs=30, batch_size=200, lr=0.02)
-LONG = Recipe(epochs=80, batch_size=200, lr=0.02)
+RECIPE = Recipe(epochs=20, batch_size=128, lr=0.02)
 CLASSES = 4
 
 
 @dataclass(frozen=True)
 class Trained:
-    """An observation and, on every validation sample, the expert's answer."""
+    """An observation and, of every validation sample, the expert's answer and its loss in nats."""
 
     observation: Observation
-    answers: np.ndarray
+    answers: NDArray[np.int64]
+    losses: NDArray[np.float64]
 
 
 class Trainer:
@@ -48,14 +51,18 @@ class Trainer:
         self,
         stage: str,
         wanted: list[tuple[Architecture, tuple[bool, ...] | None]],
-        recipe: Recipe = RECIPE,
+        steps: int | None = None,
     ) -> list[Trained | None]:
-        """Train every pair of architecture and subset; None for one that failed, counted too."""
+        """Train every pair of architecture and subset; None for one that failed, counted too.
+
+        With `steps` as many epochs as make so many steps, so that few samples are seen more often.
+        """
         trials = []
         for architecture, subset in wanted:
             index = self.trainings
             self.trainings += 1
             seed = derive_seed(self._seed, f"toy/{stage}", index)
+            recipe = RECIPE if steps is None else self._recipe(subset, steps)
             trials.append(
                 Trial("expert", stage, index, seed, architecture, subset, recipe.to_dict())
             )
@@ -66,11 +73,19 @@ class Trainer:
         ]
         return [one.result() for one in waiting]
 
+    def _recipe(self, subset: tuple[bool, ...] | None, steps: int) -> Recipe:
+        share = 1.0 if subset is None else float(self._world.weight[list(subset)].sum())
+        epoch = max(1, math.ceil(share * len(self._world.train) / RECIPE.batch_size))
+        return RECIPE.for_epochs(max(1, steps // epoch))
+
 
 def workers(count: int) -> ProcessPoolExecutor:
     """Return worker processes of one thread each."""
     return ProcessPoolExecutor(
-        count, mp_context=get_context("forkserver"), initializer=torch.set_num_threads, initargs=(1,)
+        count,
+        mp_context=get_context("forkserver"),
+        initializer=torch.set_num_threads,
+        initargs=(1,),
     )
 
 
@@ -85,7 +100,7 @@ def _in_worker(variant: str, seed: int, trial: Trial) -> Trained | None:
 
 
 def train_one(world: World, trial: Trial) -> Trained | None:
-    """Train one expert and measure it on every cluster; None where it fails to build or diverges."""
+    """Train one expert and measure it on every cluster; None where that fails."""
     if trial.architecture is None:
         return None
     split = world.train
@@ -99,9 +114,7 @@ def train_one(world: World, trial: Trial) -> Trained | None:
         objective = cross_entropy_objective(network, recipe, seed=trial.seed)
         log = fit(network, objective, split, world.normaliser, recipe, seed=trial.seed)
         clusters = world.validation_clusters
-        found = measure(
-            network, world.validation, world.normaliser, clusters, len(world.weight)
-        )
+        found = measure(network, world.validation, world.normaliser, clusters, len(world.weight))
     except MoesaicError:
         return None
     observation = Observation(
@@ -112,4 +125,5 @@ def train_one(world: World, trial: Trial) -> Trained | None:
         parameters=count_parameters(network),
         seconds=log.seconds,
     )
-    return Trained(observation, found.predictions.argmax(axis=1))
+    losses = sample_losses(found.predictions, world.validation.labels)
+    return Trained(observation, found.predictions.argmax(axis=1), losses)

@@ -1,22 +1,25 @@
 """From a bank to a mixture, the same way for every strategy of the toy benchmark.
 
-Groups of clusters: those the strategy found, or, where it finds none, those of the exact selection of K
-experts from the bank. Finalists of a group: the architecture with the least loss on it in every
-stratum of the space. Each is trained from scratch, with seeds of its own, on the group and on the group
-without a third of its clusters, each third in turn. Of those whose validation accuracy is within a
-standard error of the best, the one wins that knows best the clusters it did not see. It is trained once
-more, longer. At the end the exact selection decides among those experts who serves which cluster.
+Groups of clusters: those the strategy found, or, where it finds none, those of the exact selection
+of K experts from the bank. Finalists of a group: the architecture of least loss on it in every
+stratum of the space. Each is trained from scratch, with seeds of its own, on the group and on the
+group without a third of its clusters, each third in turn. What counts is what it knows of the
+clusters it saw and, in the other three trainings, of those it did not see. Of the architectures
+whose accuracy is within a standard error of the best, the one wins that bends least, then the one
+of least loss. It is trained once more, longer. At the end the exact selection decides among those
+experts who serves which cluster.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks._toy_data import World
-from benchmarks._toy_experts import LONG, Trained, Trainer
+from benchmarks._toy_experts import Trained, Trainer
 from moesaic.bank import Observation
 from moesaic.seeds import generator
 from moesaic.selection import select
@@ -25,6 +28,9 @@ from moesaic.spaces import Architecture, SearchSpace
 FOLDS = 3
 FINALISTS = 6
 EXPERTS = 2
+VERIFY_STEPS = 240
+FINAL_STEPS = 600
+_WRONG = 20.0  # nats, for a training that failed
 # what the assembly trains at most: finalists with their folds, and the experts themselves
 RESERVED = EXPERTS * (FINALISTS * (FOLDS + 1) + 1)
 
@@ -73,9 +79,9 @@ def assemble(
         if not mask.any():
             mask = groups >= 0  # a collapsed routing: its idle expert sees everything
         candidates = _finalists(space, bank, loss[:, mask] @ weight[mask])
-        chosen = _verified(trainer, world, candidates, mask, seed + group)
+        chosen = _verified(trainer, world, space, candidates, mask, seed + group)
         winners.append((chosen, tuple(bool(value) for value in mask)))
-    final = [one for one in trainer.train("final", winners, LONG) if one is not None]
+    final = [one for one in trainer.train("final", winners, FINAL_STEPS) if one is not None]
     final_loss = np.stack([np.where(counts > 0, one.observation.loss, 0.0) for one in final])
     routing = np.asarray(select(final_loss, weight, len(final)).routing).argmax(axis=1)
     for cluster in np.flatnonzero(counts == 0):  # nothing was measured there
@@ -102,6 +108,7 @@ def _finalists(
 def _verified(
     trainer: Trainer,
     world: World,
+    space: SearchSpace,
     candidates: list[Architecture],
     mask: NDArray[np.bool_],
     seed: int,
@@ -113,34 +120,41 @@ def _verified(
     subsets = [mask.copy() for _ in range(len(folds) + 1)]
     for subset, fold in zip(subsets[1:], folds, strict=True):
         subset[fold] = False
-    wanted = [
-        (architecture, tuple(bool(value) for value in subset))
-        for architecture in candidates
-        for subset in subsets
-    ]
-    trained = trainer.train("verify", wanted)
-    labels, clusters = world.validation.labels.numpy(), world.validation_clusters
-    own, unseen = [], []
-    for place in range(len(candidates)):
+    trained = trainer.train(
+        "verify",
+        [
+            (architecture, tuple(bool(value) for value in subset))
+            for architecture in candidates
+            for subset in subsets
+        ],
+        VERIFY_STEPS,
+    )
+    where = [np.isin(world.validation_clusters, fold) for fold in [members, *folds]]
+    labels = world.validation.labels.numpy()
+    bends = space.feature_names.index("bends on the longest")
+    rows = []
+    for place, architecture in enumerate(candidates):
         runs = trained[place * len(subsets) : (place + 1) * len(subsets)]
-        own.append(_share_right(runs[0], labels, mask[clusters]))
-        parts = [
-            (_share_right(run, labels, np.isin(clusters, fold)), int(np.isin(clusters, fold).sum()))
-            for run, fold in zip(runs[1:], folds, strict=True)
-        ]
-        total = max(1, sum(count for _, count in parts))
-        unseen.append(sum(share * count for share, count in parts) / total)
-    best = max(own)
-    samples = max(1, int(mask[clusters].sum()))
-    error = float(np.sqrt(max(best * (1.0 - best), 1.0 / samples) / samples))
-    kept = [place for place in range(len(candidates)) if own[place] >= best - error]
-    return candidates[max(kept, key=lambda place: (unseen[place], own[place], -place))]
+        right, loss = _judged(runs, where, labels)
+        rows.append((right, float(space.features(architecture)[bends]), loss))
+    best = max(right for right, *_ in rows)
+    samples = sum(int(one.sum()) for one in where)
+    error = float(np.sqrt(max(best * (1.0 - best), 1.0 / max(1, samples)) / max(1, samples)))
+    kept = [place for place, (right, *_) in enumerate(rows) if right >= best - error]
+    return candidates[min(kept, key=lambda place: rows[place][1:])]
 
 
-def _share_right(
-    trained: Trained | None, labels: NDArray[np.int64], where: NDArray[np.bool_]
-) -> float:
-    """Return the accuracy on some of the samples, 0 for a failed training or none of them."""
-    if trained is None or not where.any():
-        return 0.0
-    return float((trained.answers == labels)[where].mean())
+def _judged(
+    runs: Sequence[Trained | None], where: list[NDArray[np.bool_]], labels: NDArray[np.int64]
+) -> tuple[float, float]:
+    """Return accuracy and mean loss, in nats, of some trainings each on its own samples."""
+    right, loss, samples = 0.0, 0.0, 0
+    for run, here in zip(runs, where, strict=True):
+        count = int(here.sum())
+        samples += count
+        if run is None:
+            loss += _WRONG * count
+        else:
+            right += float((run.answers == labels)[here].sum())
+            loss += float(run.losses[here].sum())
+    return right / max(1, samples), loss / max(1, samples)

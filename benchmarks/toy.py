@@ -32,7 +32,7 @@ from moesaic.strategies import get_strategy, strategy_names
 
 PORTION = 8
 LEAST = 40
-WIDTHS = (16,)
+WIDTHS = (4,)
 
 
 def run_seed(
@@ -79,19 +79,12 @@ def run_seed(
 
 
 def _options(strategy: str, budget: int) -> dict[str, Any]:
+    if strategy not in ("joint", "decomposed"):
+        return {}
+    options: dict[str, Any] = {"pool": 64, "surrogate": "gaussian_process"}
     if strategy == "joint":
-        explore = max(CLUSTERS_SEEN, budget // 2)
-        return {
-            "masks": True,
-            "initial": 8,
-            "explore": min(explore, max(1, budget - 16)),
-            "pool": 64,
-            "surrogate": "gaussian_process",
-        }
-    return {"pool": 64, "surrogate": "gaussian_process"} if strategy == "decomposed" else {}
-
-
-CLUSTERS_SEEN = 60
+        options |= {"masks": True, "initial": 8, "explore": max(1, budget // 2)}
+    return options
 
 
 def _serves(routing: np.ndarray, oracle: np.ndarray) -> int:

@@ -12,12 +12,13 @@ from moesaic.spaces import SearchSpace
 from moesaic.strategies._base import Strategy
 from moesaic.strategies._guided import DecomposedStrategy
 from moesaic.strategies._joint import JointStrategy
+from moesaic.strategies._sgem import SgemStrategy
 from moesaic.strategies._simple import EvolutionStrategy, RandomStrategy
 
 GROUP = "moesaic.strategies"
 BUILT_IN: dict[str, type[Strategy]] = {
     kind.name: kind
-    for kind in (DecomposedStrategy, EvolutionStrategy, JointStrategy, RandomStrategy)
+    for kind in (DecomposedStrategy, EvolutionStrategy, JointStrategy, RandomStrategy, SgemStrategy)
 }
 
 

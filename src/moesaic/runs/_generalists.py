@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moesaic.bank import Observation, Trial
+from moesaic.config import SearchConfig
 from moesaic.errors import RunFailed
 from moesaic.runs._session import SearchSession
 from moesaic.seeds import derive_seed
-from moesaic.spaces import Architecture, SearchSpace
-from moesaic.strategies import Strategy, get_strategy
+from moesaic.spaces import SearchSpace
+from moesaic.strategies import Proposal, Strategy, get_strategy
 
 
 def train_generalists(
     session: SearchSession, space: SearchSpace, weight: NDArray[np.float64], experts: int
-) -> list[Observation]:
+) -> tuple[list[Observation], NDArray[np.int64] | None]:
     """Sample, train and halve; every trial yields a loss vector over the clusters.
+
+    What a strategy wants trained on a subset of the clusters goes on being trained on it.
 
     Args:
         session: the run.
@@ -27,10 +31,12 @@ def train_generalists(
         experts: K, what the strategy is told it searches for.
 
     Returns:
-        The observations of the highest rung.
+        The observations of the highest rung, and the group (M,) of every cluster where the
+        strategy finds groups itself.
     """
     config = session.config
-    strategy = get_strategy(config.strategy, space, experts, weight, config.seed)
+    options = strategy_options(config)
+    strategy = get_strategy(config.strategy, space, experts, weight, config.seed, **options)
     lowest = _lowest_rung(session, strategy)
     rung = lowest
     for level in range(1, len(config.rungs)):
@@ -44,6 +50,7 @@ def train_generalists(
                 index=index,
                 seed=derive_seed(config.seed, f"rung-{level}", index),
                 architecture=observation.trial.architecture,
+                subset=observation.trial.subset,
                 recipe=config.recipe.for_epochs(epochs).to_dict(),
                 parent=observation.trial.key,
             )
@@ -54,7 +61,15 @@ def train_generalists(
         if not finished:
             raise RunFailed(f"no trial of {title} succeeded")
         rung = finished
-    return rung
+    return rung, strategy.groups()
+
+
+def strategy_options(config: SearchConfig) -> dict[str, Any]:
+    """Return what a strategy is told of the settings, so that its stages fit into the trials."""
+    if config.masks:
+        half = max(1, config.trials // 2)
+        return {"masks": True, "initial": max(2, config.trials // 4), "explore": half}
+    return {"initial": max(4, config.trials // 3)} if config.strategy == "sgem" else {}
 
 
 def _lowest_rung(session: SearchSession, strategy: Strategy) -> list[Observation]:
@@ -71,8 +86,7 @@ def _lowest_rung(session: SearchSession, strategy: Strategy) -> list[Observation
         if not proposals:
             break
         trials = [
-            _trial(session, proposal.architecture, planned + offset)
-            for offset, proposal in enumerate(proposals)
+            _trial(session, proposal, planned + offset) for offset, proposal in enumerate(proposals)
         ]
         found = session.perform(f"architectures {planned + 1} to {planned + len(trials)}", trials)
         observations += [observation for observation in found if observation is not None]
@@ -85,15 +99,17 @@ def _lowest_rung(session: SearchSession, strategy: Strategy) -> list[Observation
     return observations
 
 
-def _trial(session: SearchSession, architecture: Architecture, index: int) -> Trial:
+def _trial(session: SearchSession, proposal: Proposal, index: int) -> Trial:
     config = session.config
     return Trial(
         kind="expert",
         stage="rung-0",
         index=index,
         seed=derive_seed(config.seed, "rung-0", index),
-        architecture=architecture,
+        architecture=proposal.architecture,
+        subset=proposal.subset,
         recipe=config.recipe.for_epochs(config.rungs[0]).to_dict(),
+        parent=proposal.parent,
     )
 
 

@@ -15,7 +15,7 @@ from moesaic.runs._context import check_device, load_context, load_partition, ma
 from moesaic.runs._design import design_final
 from moesaic.runs._epochs import choose_epochs
 from moesaic.runs._final import choose_experts, read_test, run_final
-from moesaic.runs._generalists import train_generalists
+from moesaic.runs._generalists import strategy_options, train_generalists
 from moesaic.runs._lifecycle import RunResult, begin
 from moesaic.runs._outcome import Evidence, assemble
 from moesaic.runs._progress import Watcher, expected_work
@@ -49,7 +49,7 @@ def search(
 def _check(config: SearchConfig, dataset: Dataset) -> None:
     """Refuse, before anything is written, what could only fail later."""
     space = make_space(config, dataset)
-    get_strategy(config.strategy, space, 1, [1.0])
+    get_strategy(config.strategy, space, 1, [1.0], **strategy_options(config))
     if config.address is None:  # else it is the cluster's machines that need the device
         check_device(config.device)
     get_executor(config.executor, 1, address=config.address).close()
@@ -77,8 +77,12 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
     weight = cluster_weight(partition)
     domains = len(session.bank.meta("data")["domains"])
     session.estimate.total = expected_work(config, counts, None, domains)
-    generalists = train_generalists(session, space, weight, counts[-1])
-    choices = {count: specialise(session, generalists, weight, count) for count in counts}
+    rung, groups = train_generalists(session, space, weight, counts[-1])
+    choices = {
+        count: specialise(session, rung, weight, count, groups if count == counts[-1] else None)
+        for count in counts
+    }
+    generalists = [found for found in rung if found.trial.subset is None] or rung
     designs = {count: design_final(session, space, choices[count], partition) for count in counts}
     shares = np.bincount(partition.validation, minlength=partition.count) / max(
         1, len(partition.validation)

@@ -52,6 +52,7 @@ def specialise(
     generalists: Sequence[Observation],
     weight: NDArray[np.float64],
     experts: int,
+    groups: NDArray[np.int64] | None = None,
 ) -> Choice:
     """Choose experts, train them on their clusters, choose again until nothing improves.
 
@@ -62,10 +63,12 @@ def specialise(
         generalists: observations of the highest rung.
         weight: shares (M,) of the clusters.
         experts: K.
+        groups: the group (M,) of every cluster to start from; neighbouring ones when not given.
     """
     config = session.config
     bank = list(generalists)
-    groups = group_clusters(str(session.folder.path), experts)
+    if groups is None:
+        groups = group_clusters(str(session.folder.path), experts)
     parents = best_of_groups(bank, weight, groups, experts, _CANDIDATES)
     history: list[float] = []
     choice: Selection | None = None

@@ -32,7 +32,8 @@ def transfer_matrix(masks: Bools, accuracy: Floats) -> Floats:
     weight = masks / np.maximum(masks.sum(axis=1, keepdims=True), 1) ** 2
     sums = weight.T @ np.where(unseen, accuracy, 0.0)
     counts = weight.T @ unseen.astype(np.float64)
-    return np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
+    found: Floats = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
+    return found
 
 
 def spectral_groups(transfer: Floats, groups: int, seed: int) -> Ints:

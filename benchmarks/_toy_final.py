@@ -6,8 +6,8 @@ stratum of the space. Each is trained from scratch, with seeds of its own, on th
 group without a third of its clusters, each third in turn. What counts is what it knows of the
 clusters it saw and, in the other three trainings, of those it did not see. Of the architectures
 whose accuracy is within a standard error of the best, the one wins that bends least, then the one
-of least loss. It is trained once more, longer. At the end the exact selection decides among those
-experts who serves which cluster.
+of least loss. It is trained once more, longer, and serves its group. An expert may do well on a
+cluster whose classes it never saw, by an accident of extrapolation; it does not serve that one.
 """
 
 from __future__ import annotations
@@ -81,16 +81,13 @@ def assemble(
         candidates = _finalists(space, bank, loss[:, mask] @ weight[mask])
         chosen = _verified(trainer, world, space, candidates, mask, seed + group)
         winners.append((chosen, tuple(bool(value) for value in mask)))
-    final = [one for one in trainer.train("final", winners, FINAL_STEPS) if one is not None]
-    final_loss = np.stack([np.where(counts > 0, one.observation.loss, 0.0) for one in final])
-    routing = np.asarray(select(final_loss, weight, len(final)).routing).argmax(axis=1)
-    for cluster in np.flatnonzero(counts == 0):  # nothing was measured there
-        routing[cluster] = groups[cluster]
-    served = routing[world.validation_clusters]
-    answers = np.stack([one.answers for one in final])[served, np.arange(len(served))]
-    accuracy = float((answers == world.validation.labels.numpy()).mean())
-    architectures = tuple(one.observation.trial.architecture for one in final)
-    return Mixture(tuple(a for a in architectures if a is not None), routing, accuracy)
+    final = trainer.train("final", winners, FINAL_STEPS)
+    served = groups[world.validation_clusters]
+    right = np.zeros(len(served), dtype=bool)
+    for group, trained in enumerate(final):
+        if trained is not None:
+            right |= (served == group) & (trained.answers == world.validation.labels.numpy())
+    return Mixture(tuple(one for one, _ in winners), groups, float(right.mean()))
 
 
 def _finalists(

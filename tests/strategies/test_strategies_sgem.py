@@ -82,7 +82,7 @@ def test_the_surrogate_is_never_negative_and_learns():
         surrogate.fit(features, masks, -loss)
 
 
-def play(strategy, space, rounds=8, change=None):
+def play(strategy, space, rounds=6, change=None):
     told = []
     for _ in range(rounds):
         new = [observe(space, one, len(told) + i) for i, one in enumerate(strategy.ask(5))]
@@ -96,7 +96,7 @@ def test_no_step_loses_the_incumbent():
     space = ToySpace()
     strategy = get_strategy("sgem", space, 2, np.ones(4), 0, initial=10, pool=16)
     play(strategy, space)
-    assert len(strategy.ascent) >= 5
+    assert len(strategy.ascent) >= 4
     assert all(after >= before for before, after in strategy.ascent)
     assert strategy.groups().shape == (4,)
 

@@ -117,7 +117,7 @@ class JointStrategy(GuidedStrategy):
         candidates = self._candidates([one for one in parents if one is not None], rng)
         if not candidates:
             return None
-        mean, std = self._surrogate.predict(candidates, np.tile(subset, (len(candidates), 1)))
+        mean, std = self._surrogate.predict(candidates, [subset] * len(candidates))
         gain = ClusterGain(loss.min(axis=0), self.weight[inside])
         row, expected = propose_batch(gain, mean[:, inside], std[:, inside], 1)[0]
         return candidates[row], f"expected gain {expected:.2g} nats"

@@ -100,4 +100,5 @@ def improve_routing(
 
 def hard_routing(groups: NDArray[np.int64], experts: int) -> Floats:
     """Return r (M, K) of the group (M,) of every cluster."""
-    return (groups[:, None] == np.arange(experts)).astype(np.float64)
+    found: Floats = (groups[:, None] == np.arange(experts)).astype(np.float64)
+    return found

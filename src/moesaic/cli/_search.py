@@ -55,7 +55,7 @@ def search(
         int | None, option("clusters of the data, at least the experts", "chosen", metavar="NUMBER")
     ] = None,
     strategy: Annotated[
-        str | None, option("decomposed, joint, evolution or random", "joint", metavar="NAME")
+        str | None, option("decomposed, joint, evolution, random or sgem", "joint", metavar="NAME")
     ] = None,
     budget: Budget = None,
     trials: Annotated[

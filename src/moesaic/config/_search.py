@@ -20,7 +20,10 @@ class SearchConfig(RunConfig):
     )
     cells_per_stage: int = Field(1, ge=1, le=20, description="cells in every stage")
     experts: int | Literal["auto"] = Field(2, description="K, the experts, or auto")
-    strategy: str = Field("joint", description="decomposed, joint, evolution or random")
+    strategy: str = Field("joint", description="decomposed, joint, evolution, random or sgem")
+    masks: bool = Field(
+        False, description="joint: train on drawn subsets too, and find the groups of clusters"
+    )
     trials: int = Field(24, ge=2, description="architectures trained at the lowest rung")
     rungs: tuple[int, ...] = Field((3, 9), description="epochs of the rungs of successive halving")
     eta: int = Field(3, ge=2, description="one in eta is promoted from rung to rung")
@@ -77,6 +80,11 @@ class SearchConfig(RunConfig):
             raise ValueError(
                 "experts is auto, but the strategy decomposed gives every cluster its own expert: "
                 "give a number of experts, or the strategy joint"
+            )
+        if self.masks and self.strategy != "joint":
+            raise ValueError(
+                f"masks is given, but the strategy {self.strategy} draws none or its own: "
+                "choose the strategy joint"
             )
         if isinstance(self.epochs, int) and self.epochs < 1:
             raise ValueError(f"epochs is {self.epochs}, expected 1 or more, or auto")

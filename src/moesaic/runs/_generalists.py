@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moesaic.bank import Observation, Trial
+from moesaic.config import SearchConfig
 from moesaic.errors import RunFailed
 from moesaic.runs._ask_and_tell import Portions, ask_and_tell
 from moesaic.runs._asked import record_asked
 from moesaic.runs._price import guide_price, priced
 from moesaic.runs._session import SearchSession
 from moesaic.seeds import derive_seed
-from moesaic.spaces import Architecture, SearchSpace
+from moesaic.spaces import SearchSpace
 from moesaic.strategies import Proposal, Strategy, get_strategy
 
 _PRICES = (0.0, 4.0, 16.0)  # at which networks are promoted beside the price itself
@@ -27,9 +29,10 @@ def train_generalists(
     weight: NDArray[np.float64],
     experts: int,
     gate: int = 0,
-) -> list[Observation]:
+) -> tuple[list[Observation], NDArray[np.int64] | None]:
     """Sample, train and halve; every trial yields a loss vector over the clusters.
 
+    What a strategy wants trained on a subset of the clusters goes on being trained on it.
     Where compute has a price the strategy is told losses with it, so that whatever it seeks is
     worth its cost.
 
@@ -41,10 +44,12 @@ def train_generalists(
         gate: multiply-accumulates of the gate, which count in a limit.
 
     Returns:
-        The observations of the highest rung.
+        The observations of the highest rung, and the group (M,) of every cluster where the
+        strategy finds groups itself.
     """
     config = session.config
-    strategy = get_strategy(config.strategy, space, experts, weight, config.seed)
+    options = strategy_options(config)
+    strategy = get_strategy(config.strategy, space, experts, weight, config.seed, **options)
     lowest = _lowest_rung(session, strategy, weight, gate)
     price = guide_price(config, lowest, weight, experts, gate)
     rung = lowest
@@ -59,6 +64,7 @@ def train_generalists(
                 index=index,
                 seed=derive_seed(config.seed, f"rung-{level}", index),
                 architecture=observation.trial.architecture,
+                subset=observation.trial.subset,
                 recipe=config.recipe.for_epochs(epochs).to_dict(),
                 parent=observation.trial.key,
             )
@@ -69,7 +75,15 @@ def train_generalists(
         if not finished:
             raise RunFailed(f"no trial of {title} succeeded")
         rung = finished
-    return rung
+    return rung, strategy.groups()
+
+
+def strategy_options(config: SearchConfig) -> dict[str, Any]:
+    """Return what a strategy is told of the settings, so that its stages fit into the trials."""
+    if config.masks:
+        half = max(1, config.trials // 2)
+        return {"masks": True, "initial": max(2, config.trials // 4), "explore": half}
+    return {"initial": max(4, config.trials // 3)} if config.strategy == "sgem" else {}
 
 
 def _lowest_rung(
@@ -107,22 +121,24 @@ def _lowest_rung(
         strategy,
         config.trials if closed is None else closed,
         Portions.of(config.trials),
-        lambda proposal, index: _trial(session, proposal.architecture, index),
+        lambda proposal, index: _trial(session, proposal, index),
         perform,
         stop,
         judge,
     )
 
 
-def _trial(session: SearchSession, architecture: Architecture, index: int) -> Trial:
+def _trial(session: SearchSession, proposal: Proposal, index: int) -> Trial:
     config = session.config
     return Trial(
         kind="expert",
         stage="rung-0",
         index=index,
         seed=derive_seed(config.seed, "rung-0", index),
-        architecture=architecture,
+        architecture=proposal.architecture,
+        subset=proposal.subset,
         recipe=config.recipe.for_epochs(config.rungs[0]).to_dict(),
+        parent=proposal.parent,
     )
 
 

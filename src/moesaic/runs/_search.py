@@ -15,7 +15,7 @@ from moesaic.runs._context import check_device, load_context, load_partition, ma
 from moesaic.runs._design import design_final
 from moesaic.runs._epochs import choose_epochs
 from moesaic.runs._final import read_test, run_final
-from moesaic.runs._generalists import train_generalists
+from moesaic.runs._generalists import strategy_options, train_generalists
 from moesaic.runs._how_many import find_experts
 from moesaic.runs._lifecycle import RunResult, begin
 from moesaic.runs._outcome import Evidence, assemble
@@ -52,7 +52,7 @@ def _check(config: SearchConfig, dataset: Dataset) -> None:
     """Refuse, before anything is written, what could only fail later."""
     space = make_space(config, dataset)
     check_limit(config, space, dataset.input_shape, len(dataset.classes))
-    get_strategy(config.strategy, space, 1, [1.0])
+    get_strategy(config.strategy, space, 1, [1.0], **strategy_options(config))
     if config.address is None:  # else it is the cluster's machines that need the device
         check_device(config.device)
     get_executor(config.executor, 1, address=config.address).close()
@@ -83,13 +83,15 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
     experts = min(_LIKELY_EXPERTS, partition.count) if auto else int(config.experts)
     session.estimate.total = expected_work(config, experts, None, domains)
     gate = gate_macs(dataset.input_shape, experts)
-    generalists = train_generalists(session, space, weight, experts, gate)
+    rung, groups = train_generalists(session, space, weight, experts, gate)
+    generalists = [found for found in rung if found.trial.subset is None] or rung
     how_many = find_experts(session, generalists, weight, partition) if auto else None
     if how_many is not None:
         experts = int(how_many["experts"])
         session.watcher.say(f"{how_many['found']} experts pay, {experts} are trained")
+        groups = None  # the strategy's are of another number
     gate = gate_macs(dataset.input_shape, experts)
-    choice = specialise(session, generalists, weight, experts, gate)
+    choice = specialise(session, rung, weight, experts, gate, groups)
     design = design_final(session, space, choice, partition)
     shares = np.bincount(partition.validation, minlength=partition.count) / max(
         1, len(partition.validation)

@@ -56,6 +56,7 @@ def specialise(
     weight: NDArray[np.float64],
     experts: int,
     gate: int = 0,
+    groups: NDArray[np.int64] | None = None,
 ) -> Choice:
     """Choose experts, train them on their clusters, choose again until nothing improves.
 
@@ -68,6 +69,7 @@ def specialise(
         weight: shares (M,) of the clusters.
         experts: K.
         gate: multiply-accumulates of the gate, which count in a limit.
+        groups: the group (M,) of every cluster to start from; neighbouring ones when not given.
 
     Raises:
         RunFailed: no choice keeps to the limit on expected multiply-accumulates.
@@ -76,7 +78,8 @@ def specialise(
     bank = list(generalists)
     guide = guide_price(config, bank, weight, experts, gate)
     terms = {"price": price_of(config), "max_macs": limit_of(config, gate)}
-    groups = group_clusters(str(session.folder.path), experts)
+    if groups is None:
+        groups = group_clusters(str(session.folder.path), experts)
     told = dict(zip((found.trial.key for found in bank), bank, strict=True))
     parents = [
         [told[found.trial.key] for found in group]

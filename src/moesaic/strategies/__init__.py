@@ -1,8 +1,10 @@
 """Strategies: which experts to train next, by ask and tell."""
 
 from moesaic.strategies._base import Proposal, Strategy
-from moesaic.strategies._guided import DecomposedStrategy, GuidedStrategy, JointStrategy
+from moesaic.strategies._guided import DecomposedStrategy, GuidedStrategy
+from moesaic.strategies._joint import JointStrategy
 from moesaic.strategies._registry import get_strategy, strategy_names
+from moesaic.strategies._sgem import SgemStrategy
 from moesaic.strategies._simple import EvolutionStrategy, RandomStrategy
 
 __all__ = [
@@ -12,6 +14,7 @@ __all__ = [
     "JointStrategy",
     "Proposal",
     "RandomStrategy",
+    "SgemStrategy",
     "Strategy",
     "get_strategy",
     "strategy_names",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from moesaic.bank import Observation
 from moesaic.errors import InputError
@@ -85,3 +85,10 @@ class Strategy(ABC):
 
         A strategy need not listen: most look at what was told only.
         """
+
+    def groups(self) -> NDArray[np.int64] | None:
+        """Return the group (M,) of every cluster, where the strategy itself finds K groups.
+
+        None, the default: whoever has the bank selects experts and routing from it.
+        """
+        return None

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from moesaic.bank import Observation
 from moesaic.errors import InputError
 from moesaic.seeds import derive_seed, generator
-from moesaic.selection import select
 from moesaic.spaces import Architecture, SearchSpace
 from moesaic.strategies._base import Proposal, Strategy
 from moesaic.strategies._memory import BankView, Memory
@@ -19,7 +18,6 @@ from moesaic.strategies._sampling import StratifiedSampler
 from moesaic.surrogate import (
     Acquisition,
     ClusterGain,
-    SelectionGain,
     Surrogate,
     get_surrogate,
     propose_batch,
@@ -144,28 +142,11 @@ class DecomposedStrategy(GuidedStrategy):
     name = "decomposed"
 
     def _acquisition(self, bank: BankView, seed: int) -> tuple[Acquisition, list[int]]:
-        return _own_best(bank)
+        return own_best(bank)
 
 
-class JointStrategy(GuidedStrategy):
-    """Looks for architectures that improve the best K experts for all M clusters (M > K)."""
-
-    name = "joint"
-
-    def _acquisition(self, bank: BankView, seed: int) -> tuple[Acquisition, list[int]]:
-        used = bank.weight > 0
-        # Experts with gaps could leave a cluster unserved when one of the K is replaced.
-        whole = np.flatnonzero(np.isfinite(bank.loss[:, used]).all(axis=1))
-        if not len(whole):
-            return _own_best(bank)
-        experts = min(self.experts, int(used.sum()), len(whole))
-        chosen = select(bank.loss[whole], bank.weight, experts).chosen
-        rows = [int(whole[row]) for row in chosen]
-        losses = np.where(used, bank.loss[rows], 0.0)
-        return SelectionGain(losses, bank.weight, seed), rows
-
-
-def _own_best(bank: BankView) -> tuple[ClusterGain, list[int]]:
+def own_best(bank: BankView) -> tuple[ClusterGain, list[int]]:
+    """Return the gain when every cluster has its own expert, and the rows that are best for one."""
     table = np.where(np.isfinite(bank.loss), bank.loss, np.inf)
     used = bank.weight > 0
     incumbent = np.where(used, table.min(axis=0), 0.0)

@@ -93,6 +93,18 @@ class Memory:
 
         return groups[max(groups, key=rank)]
 
+    def specialists(self) -> list[Observation]:
+        """Return the experts of a subset, by key, of the recipe most of them were trained with."""
+        groups: dict[str, list[Observation]] = {}
+        for key in sorted(self._told):
+            one = self._told[key]
+            if one.trial.subset is not None and not all(one.trial.subset):
+                recipe = json.dumps(one.trial.recipe, sort_keys=True)
+                groups.setdefault(recipe, []).append(one)
+        if not groups:
+            return []
+        return groups[max(groups, key=lambda recipe: (len(groups[recipe]), recipe))]
+
     def bank(self, weight: NDArray[np.float64]) -> BankView:
         """Return the comparable experts as a loss matrix."""
         rows: dict[str, list[NDArray[np.float64]]] = {}

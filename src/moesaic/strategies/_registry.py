@@ -10,13 +10,15 @@ from numpy.typing import ArrayLike
 from moesaic.errors import InputError, unknown_name
 from moesaic.spaces import SearchSpace
 from moesaic.strategies._base import Strategy
-from moesaic.strategies._guided import DecomposedStrategy, JointStrategy
+from moesaic.strategies._guided import DecomposedStrategy
+from moesaic.strategies._joint import JointStrategy
+from moesaic.strategies._sgem import SgemStrategy
 from moesaic.strategies._simple import EvolutionStrategy, RandomStrategy
 
 GROUP = "moesaic.strategies"
 BUILT_IN: dict[str, type[Strategy]] = {
     kind.name: kind
-    for kind in (DecomposedStrategy, EvolutionStrategy, JointStrategy, RandomStrategy)
+    for kind in (DecomposedStrategy, EvolutionStrategy, JointStrategy, RandomStrategy, SgemStrategy)
 }
 
 

@@ -1,0 +1,92 @@
+"""What the `joint` strategy trains on when masks are drawn; architectures are chosen elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moesaic.bank import Observation
+from moesaic.seeds import derive_seed, generator
+from moesaic.strategies._masks import Mask, MaskSampler, as_mask
+from moesaic.strategies._transfer import number_groups, reroute, spectral_groups, transfer_matrix
+
+FOLDS = 4
+
+
+class SubsetPlan:
+    """Plans subsets: everything, drawn masks, then the groups found and their thinned copies.
+
+    The first `initial` trainings are generalists, the next `explore` see drawn masks of at most a
+    fifth of the clusters. From then on the clusters are put into K groups by what experts know of
+    clusters they never saw, and every training sees one group, or one without a quarter of it: the
+    thinned ones tell whether a cluster is where it belongs. The groups are found anew from all
+    that was told, so a mistake of the beginning is mended by what follows.
+    """
+
+    def __init__(
+        self, weight: NDArray[np.float64], groups: int, seed: int, initial: int, explore: int
+    ) -> None:
+        """Args: shares (M,), K, the run's seed, and how many trainings see all and drawn masks."""
+        clusters = len(weight)
+        self._weight, self._groups, self._seed = weight, groups, seed
+        self._initial, self._explore = initial, explore
+        largest = max(1, clusters // 5)
+        self._sampler = MaskSampler(clusters, seed, "strategy/joint/masks", largest=largest)
+        self._proposed: Counter[Mask] = Counter()
+        self._told: dict[str, Observation] = {}
+        self._found: NDArray[np.int64] | None = None
+
+    def tell(self, observations: Sequence[Observation]) -> None:
+        """Take in finished trials; the groups are found anew when they are asked for."""
+        self._told.update({one.trial.key: one for one in observations})
+        self._found = None
+
+    def subset(self, index: int) -> Mask | None:
+        """Return what training number `index` of the run sees, M booleans, or None for all."""
+        if index < self._initial:
+            return None
+        if index < self._initial + self._explore:
+            return self._sampler.mask(index - self._initial)
+        groups = self.groups()
+        mask = self._refined(groups, (index - self._initial) % self._groups)
+        self._proposed[mask] += 1
+        return mask
+
+    def refines(self, index: int) -> bool:
+        """Whether training number `index` sees a group that was found."""
+        return index >= self._initial + self._explore
+
+    def groups(self) -> NDArray[np.int64]:
+        """Return the group of every cluster, (M,), by all that was told."""
+        if self._found is None:
+            self._found = self._find()
+        return self._found
+
+    def _find(self) -> NDArray[np.int64]:
+        keys = [key for key in sorted(self._told) if self._told[key].trial.subset is not None]
+        clusters = len(self._weight)
+        if not keys:
+            return np.arange(clusters) % self._groups
+        masks = np.array([self._told[key].trial.subset for key in keys], dtype=bool)
+        accuracy = np.stack([self._told[key].accuracy for key in keys])
+        accuracy = np.where(self._weight > 0, accuracy, np.nan)
+        seed = derive_seed(self._seed, "strategy/joint/groups", len(keys))
+        start = spectral_groups(transfer_matrix(masks, accuracy), self._groups, seed)
+        return number_groups(reroute(start, masks, accuracy, self._groups))
+
+    def _refined(self, groups: NDArray[np.int64], group: int) -> Mask:
+        """Return the group, or one of its thinned copies that nobody was trained on yet."""
+        whole = groups == group
+        members = np.flatnonzero(whole)
+        rng = generator(self._seed, "strategy/joint/folds", group)
+        shuffled = members[rng.permutation(len(members))]
+        if len(members) > 1:
+            for fold in range(min(FOLDS, len(members))):
+                thinned = whole.copy()
+                thinned[shuffled[fold::FOLDS]] = False
+                if thinned.any() and not self._proposed[as_mask(thinned)]:
+                    return as_mask(thinned)
+        return as_mask(whole)

@@ -13,6 +13,7 @@ from moesaic.surrogate import (
     SelectionGain,
     expected_gain,
     expected_selection_gain,
+    left_doubt,
     propose_batch,
 )
 
@@ -148,3 +149,36 @@ def test_an_unserved_cluster_is_refused():
         expected_selection_gain(
             np.ones((1, 2)), np.ones((1, 2)), [[1.0, np.nan]], [1, 1], np.random.default_rng(0)
         )
+
+
+def test_a_choice_takes_away_doubt_about_what_is_like_it():
+    """Three equal doubts, two of them about nearly the same: the batch asks about both."""
+    mean, std = np.full((3, 2), 1.0), np.full((3, 2), 0.3)
+    mean[0] -= 1e-3
+    features = np.array([[0.0, 0.0], [0.05, 0.0], [3.0, 3.0]])
+    gain = ClusterGain(np.full(2, 0.8), np.ones(2))
+    assert [row for row, _ in propose_batch(gain, mean, std, 2)] == [0, 1]
+    assert [row for row, _ in propose_batch(gain, mean, std, 2, features=features)] == [0, 2]
+
+
+def test_the_doubt_that_is_left_is_that_of_a_gaussian_process():
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((9, 5))
+    left = left_doubt(features, features[4])
+    squared = ((features - features[4]) ** 2).sum(axis=1)
+    correlation = np.exp(-squared / (10 * 0.3**2))
+    assert left == pytest.approx(np.sqrt(1 - correlation**2))
+    assert left[4] == 0
+    assert np.all((left >= 0) & (left <= 1))
+    assert left_doubt(np.empty((3, 0)), np.empty(0)) == pytest.approx(0.0)
+
+
+def test_the_gain_per_second_decides_where_seconds_are_given():
+    mean, std = np.array([[0.5, 0.5], [0.4, 0.4]]), np.full((2, 2), 1e-3)
+    gain = ClusterGain(np.ones(2), np.ones(2))
+    assert propose_batch(gain, mean, std, 1)[0][0] == 1
+    row, expected = propose_batch(gain, mean, std, 1, seconds=np.array([1.0, 2.0]))[0]
+    assert row == 0
+    assert expected == pytest.approx(0.5)
+    with pytest.raises(InputError, match="positive seconds"):
+        propose_batch(gain, mean, std, 1, seconds=np.zeros(2))

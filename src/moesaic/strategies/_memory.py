@@ -36,6 +36,7 @@ class Memory:
         self.proposed: dict[str, Architecture] = {}
         self._told: dict[str, Observation] = {}
         self._seen: set[str] = set()
+        self._answered: set[str] = set()
 
     def tell(self, observations: Sequence[Observation], clusters: int) -> None:
         """Remember the observations of experts.
@@ -53,6 +54,15 @@ class Memory:
                 )
             self._told[one.trial.key] = one
             self._seen.add(architecture.key)
+            self._answered.add(architecture.key)
+
+    def give_up(self, architectures: Sequence[Architecture]) -> None:
+        """Remember that these will not be told."""
+        self._answered.update(architecture.key for architecture in architectures)
+
+    def under_way(self) -> list[Architecture]:
+        """Return what was proposed and neither told nor given up, sorted by key."""
+        return [self.proposed[key] for key in sorted(set(self.proposed) - self._answered)]
 
     def propose(self, architecture: Architecture) -> None:
         """Remember that this one was proposed."""

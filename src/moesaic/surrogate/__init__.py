@@ -6,6 +6,7 @@ from moesaic.surrogate._acquisition import (
     SelectionGain,
     expected_gain,
     expected_selection_gain,
+    left_doubt,
     propose_batch,
 )
 from moesaic.surrogate._base import Quality, Subset, Surrogate
@@ -43,6 +44,7 @@ __all__ = [
     "expected_gain",
     "expected_selection_gain",
     "get_surrogate",
+    "left_doubt",
     "propose_batch",
     "surrogate_names",
 ]

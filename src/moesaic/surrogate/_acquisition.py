@@ -11,6 +11,8 @@ from scipy.special import ndtr
 from moesaic.errors import InputError
 from moesaic.surrogate._base import Floats
 
+REACH = 0.3
+
 
 def _checked(mean: ArrayLike, std: ArrayLike, weight: ArrayLike) -> tuple[Floats, Floats, Floats]:
     means, stds = np.asarray(mean, dtype=np.float64), np.asarray(std, dtype=np.float64)
@@ -155,7 +157,13 @@ class SelectionGain(Acquisition):
 
 
 def propose_batch(
-    acquisition: Acquisition, mean: Floats, std: Floats, count: int
+    acquisition: Acquisition,
+    mean: Floats,
+    std: Floats,
+    count: int,
+    *,
+    seconds: Floats | None = None,
+    features: Floats | None = None,
 ) -> list[tuple[int, float]]:
     """Choose up to `count` candidates one after the other, believing the mean of each.
 
@@ -164,16 +172,45 @@ def propose_batch(
         mean: (n, M) predicted loss of the candidates, nats.
         std: (n, M).
         count: how many to choose; all when there are fewer.
+        seconds: (n,) what training each takes; where given, the gain per second decides.
+        features: (n, F), standardised; where given, a choice also takes away doubt about what is
+            like it (`left_doubt`), so that a batch does not ask the same question twice.
 
     Returns:
         (row, expected gain at its turn); equal gains: the lower predicted sum, then the row.
+
+    Raises:
+        InputError: seconds that are not positive.
     """
+    price = np.ones(len(mean)) if seconds is None else np.asarray(seconds, dtype=np.float64)
+    if not np.all(price > 0):
+        raise InputError("a training was said to take no time: give positive seconds or none")
     free = np.ones(len(mean), dtype=bool)
+    total = mean.sum(axis=1)
     chosen: list[tuple[int, float]] = []
     for _ in range(min(count, len(mean))):
-        gain = np.where(free, acquisition.gain(mean, std), -np.inf)
-        row = int(np.lexsort((mean.sum(axis=1), -gain))[0])
+        gain = acquisition.gain(mean, std)
+        row = int(np.lexsort((total, -np.where(free, gain / price, -np.inf)))[0])
         chosen.append((row, float(gain[row])))
         free[row] = False
         acquisition = acquisition.believing(mean[row])
+        if features is not None:
+            std = std * left_doubt(features, features[row])[:, None]
     return chosen
+
+
+def left_doubt(features: Floats, other: Floats) -> Floats:
+    """Return the factor (n,), 0 .. 1, on standard deviations once another one is measured.
+
+    It is that of a Gaussian process which knows the other one alone, sqrt(1 - r^2). The
+    correlation r is a Gaussian of the distance, 1 / e at `REACH` times the root mean square
+    distance of two candidates.
+
+    Args:
+        features: (n, F), standardised over the candidates.
+        other: (F,), of the one that is measured.
+    """
+    usual = 2.0 * max(features.shape[1], 1)
+    distance = np.square(features - other).sum(axis=1) / usual
+    left: Floats = np.sqrt(-np.expm1(-2.0 * distance / REACH**2))
+    return left

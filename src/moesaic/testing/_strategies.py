@@ -122,6 +122,17 @@ class StrategyContract(ABC):
         twice.tell(told[:7])
         assert once.ask(5) == twice.ask(5)
 
+    def test_what_was_given_up_is_not_proposed_again(self) -> None:
+        """A failed trial is a result; a strategy that still waits for some goes on."""
+        space = ToySpace(length=3)
+        strategy = self._made(space)
+        asked = strategy.ask(30)
+        strategy.tell([observe(space, one, place) for place, one in enumerate(asked[:24])])
+        strategy.give_up([one.architecture for one in asked[24:27]])
+        later = {one.architecture.key for one in strategy.ask(20)}
+        assert len(later) == 20
+        assert later.isdisjoint(one.architecture.key for one in asked)
+
     def test_another_seed_proposes_others(self) -> None:
         """The seed is read."""
         first = [one.architecture.key for one in self._play(ToySpace(), seed=0)]

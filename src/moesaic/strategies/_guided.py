@@ -19,13 +19,16 @@ from moesaic.strategies._sampling import StratifiedSampler
 from moesaic.surrogate import (
     Acquisition,
     ClusterGain,
+    Prior,
     SelectionGain,
     Surrogate,
+    TransferSurrogate,
     get_surrogate,
     propose_batch,
 )
 
 NEIGHBOURS = 48
+LEAST_START = 8
 
 
 class GuidedStrategy(Strategy):
@@ -46,12 +49,14 @@ class GuidedStrategy(Strategy):
         surrogate: str = "chosen",
         initial: int = 16,
         pool: int = 256,
+        prior: Prior | None = None,
     ) -> None:
         """See `Strategy`; the rest are options.
 
         surrogate: name of the surrogate, see `moesaic.surrogate.surrogate_names`;
         initial: how many architectures are measured before a surrogate is asked;
-        pool: how many random candidates are scored.
+        pool: how many random candidates are scored;
+        prior: what an earlier run says; half the start will do then, at least 8.
 
         Raises:
             InputError: as `Strategy`; unknown surrogate; `initial` or `pool` below 1.
@@ -60,10 +65,15 @@ class GuidedStrategy(Strategy):
         if initial < 1 or pool < 1:
             raise InputError(f"initial is {initial} and pool {pool}: both must be at least 1")
         self._initial, self._pool = initial, pool
+        if prior is not None:
+            self._initial = min(initial, max(LEAST_START, initial // 2))
         self._memory = Memory()
         self._sampler = StratifiedSampler(space, seed)
-        self._surrogate = get_surrogate(
-            surrogate, space, derive_seed(seed, f"strategy/{self.name}/surrogate")
+        drawn = derive_seed(seed, f"strategy/{self.name}/surrogate")
+        self._surrogate = (
+            get_surrogate(surrogate, space, drawn)
+            if prior is None
+            else TransferSurrogate(space, drawn, prior, surrogate)
         )
         self._fitted: list[str] = []
 

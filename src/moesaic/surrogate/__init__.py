@@ -18,6 +18,7 @@ from moesaic.surrogate._models import (
     TreesSurrogate,
 )
 from moesaic.surrogate._registry import get_surrogate, surrogate_names
+from moesaic.surrogate._transfer import Prior, TransferSurrogate
 
 __all__ = [
     "Acquisition",
@@ -28,11 +29,13 @@ __all__ = [
     "CurveQuality",
     "Forecast",
     "GaussianProcessSurrogate",
+    "Prior",
     "Quality",
     "RidgeSurrogate",
     "SelectionGain",
     "Subset",
     "Surrogate",
+    "TransferSurrogate",
     "TreesSurrogate",
     "expected_gain",
     "expected_selection_gain",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from moesaic.bank import Observation, Trial
 from moesaic.errors import RunFailed
 from moesaic.runs._session import SearchSession
+from moesaic.runs._transfer import transferred
 from moesaic.seeds import derive_seed
 from moesaic.spaces import Architecture, SearchSpace
 from moesaic.strategies import Strategy, get_strategy
@@ -30,7 +31,9 @@ def train_generalists(
         The observations of the highest rung.
     """
     config = session.config
-    strategy = get_strategy(config.strategy, space, experts, weight, config.seed)
+    prior = transferred(session, space)
+    told = {} if prior is None else {"prior": prior}
+    strategy = get_strategy(config.strategy, space, experts, weight, config.seed, **told)
     lowest = _lowest_rung(session, strategy)
     rung = lowest
     for level in range(1, len(config.rungs)):

@@ -18,6 +18,8 @@ from moesaic.surrogate import Curve
 COLUMNS = ("family", "epoch", "accuracy", "batch", "lr", "momentum", "dropout", "transform")
 MORE = ("duration_s", "uid")
 SIDES = {28, 32, 48, 64, 96, 128, 160, 192, 224, 256, 299, 320, 384, 448, 512}
+OWN_SIDE = 32  # pixels, where the transform does not resize
+USUAL_MOMENTUM = 0.9
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,18 @@ def read_trials(path: Path, early: int) -> Trials:
         seconds[line["uid"]][epoch].append(spent)
         place = (line["family"], epoch)
         best[place] = max(best.get(place, 0.0), accuracy)
-    curves = [
-        Curve(
-            family,
-            {epoch: float(np.mean(found)) for epoch, found in scores[uid].items()},
-            settings | speed_of(seconds[uid], early),
-        )
-        for uid, (family, settings) in first.items()
-    ]
+    speeds = {uid: speed_of(found, early) for uid, found in seconds.items()}
+    usual: dict[str, list[float]] = defaultdict(list)
+    for uid, (family, _) in first.items():
+        usual[family].append(speeds[uid])
+    curves = []
+    for uid, (family, settings) in first.items():
+        spent = speeds[uid]
+        if np.isfinite(spent):
+            relative = spent - float(np.nanmedian(usual[family]))
+            settings = settings | {"seconds": spent, "seconds_in_family": relative}
+        means = {epoch: float(np.mean(found)) for epoch, found in scores[uid].items()}
+        curves.append(Curve(family, means, settings))
     return Trials(curves, best, len(lines))
 
 
@@ -92,21 +98,22 @@ def settings_of(line: Mapping[str, str]) -> dict[str, float]:
         "rate_per_sample": float(np.log10(rate / batch)),
         "flip": float("flip" in line["transform"].lower()),
     }
-    if line["momentum"]:
-        found["momentum"] = float(line["momentum"])
+    momentum = float(line["momentum"]) if line["momentum"] else None
+    if momentum is not None:
+        found["momentum"] = momentum
+    behind = 1.0 - min(USUAL_MOMENTUM if momentum is None else momentum, 0.999)
+    found["rate_of_effect"] = found["rate_per_sample"] - float(np.log10(behind))
     if line["dropout"]:
         found["dropout"] = float(line["dropout"])
     words = re.split(r"[_-]", line["transform"])
     sides = [int(word) for word in words if word.isdigit() and int(word) in SIDES]
-    if sides:
-        found["side"] = float(np.log2(sides[0]))
+    found["side"] = float(np.log2(sides[0] if sides else OWN_SIDE))
     return found
 
 
-def speed_of(seconds: Mapping[int, list[float]], early: int) -> dict[str, float]:
-    """Return the logarithm of the seconds an epoch took, from the last early one that is known."""
+def speed_of(seconds: Mapping[int, list[float]], early: int) -> float:
+    """Return the logarithm of the seconds an early epoch took; NaN where none is known."""
     known = [epoch for epoch in seconds if epoch <= early]
     if not known:
-        return {}
-    epoch = max(known)
-    return {"seconds": float(np.log(max(np.mean(seconds[epoch]) / epoch, 1e-3)))}
+        return float("nan")
+    return float(np.log(max(np.mean(seconds[max(known)]) / max(known), 1e-3)))

@@ -95,7 +95,8 @@ def test_trials_are_read_as_curves(tmp_path: Path) -> None:
     first, second = trials.curves[:2]
     assert list(first.scores) == list(range(1, 13))
     assert "momentum" not in first.settings
-    assert "side" not in first.settings
+    assert first.settings["side"] == 5.0
+    assert first.settings["seconds_in_family"] == 0.0
     assert second.settings["side"] == 6.0
     assert second.settings["flip"] == 1.0
     assert second.settings["seconds"] == pytest.approx(np.log(2.0))

@@ -72,30 +72,54 @@ def test_a_wider_level_makes_a_wider_interval():
 
 def test_features_are_what_they_say():
     curves = [
-        Curve("a", {1: 0.2, 3: 0.4, 9: 0.99}, {"batch": 3.0}),
+        Curve("a", {1: 0.2, 3: 0.4, 9: 0.9}, {"batch": 3.0}),
         Curve("a", {1: 0.5, 2: 0.6, 3: 0.5}),
         Curve("b", {3: 0.5}),
     ]
-    rows = curve_features(curves, 3, ["batch"])
-    best, last, first, _, rise, step, rough, power, top, middle, spread, behind, off, batch = rows.T
-    assert best == pytest.approx(logit(np.asarray([0.4, 0.6, 0.5])))
-    assert last == pytest.approx(logit(np.asarray([0.4, 0.5, 0.5])))
-    assert first == pytest.approx(logit(np.asarray([0.2, 0.5, 0.5])))
-    assert rise == pytest.approx([0.2, 0.0, 0.0])
-    assert step == pytest.approx([0.1, -0.1, 0.0])
-    assert rough == pytest.approx([0.0, 0.1, 0.0])
-    steps = np.log([1.0, 2.0, 3.0])
-    assert power[0] == pytest.approx(np.polyfit(steps, np.log([0.8, 0.7, 0.6]), 1)[0])
-    assert top == pytest.approx([0.0, 0.0, 0.0], abs=1e-12)
-    assert middle[0] == pytest.approx(logit(0.4) / 2)
-    assert spread[2] == 0.0
-    assert behind == pytest.approx([logit(0.4), 0.0, 0.0])
-    assert off[0] == -off[1] != 0.0
-    assert batch[0] == 3.0
-    assert np.isnan(batch[1])
+    rows = curve_features(curves, 3, 9, ["batch"])
+    columns = iter(rows.T)
+    assert next(columns) == pytest.approx(logit(np.asarray([0.4, 0.6, 0.5])))
+    assert next(columns) == pytest.approx(logit(np.asarray([0.4, 0.5, 0.5])))
+    assert next(columns) == pytest.approx(logit(np.asarray([0.2, 0.5, 0.5])))
+    assert next(columns) == pytest.approx(logit(np.asarray([0.3, 1.6 / 3, 0.5])))
+    grid = np.stack([next(columns) for _ in range(3)])
+    assert grid == pytest.approx(np.asarray([[0.2, 0.5, 0.5], [0.3, 0.6, 0.5], [0.4, 0.5, 0.5]]))
+    wanted = {
+        "best": [0.4, 0.6, 0.5],
+        "rise": [0.2, 0.0, 0.0],
+        "step": [0.1, -0.1, 0.0],
+        "uneven": [0.0, 0.0, 0.0],
+        "down": [0.0, 1.0, 0.0],
+    }
+    for values in wanted.values():
+        assert next(columns) == pytest.approx(values, abs=1e-12)
+    power = np.polyfit(np.log([1.0, 2.0, 3.0]), np.log([0.8, 0.7, 0.6]), 1)[0]
+    assert next(columns)[0] == pytest.approx(power)
+    assert next(columns)[0] == pytest.approx(1 - 0.6 * 3**power)
+    wanted = {
+        "family's best": [0.5, 0.5, 0.5],
+        "middle": [0.45, 0.45, 0.5],
+        "first": [0.5, 0.5, 0.5],
+        "best of all": [0.6, 0.6, 0.5],
+        "spread": [0.05, 0.05, 0.0],
+        "behind the best": [-0.1, 0.0, 0.0],
+        "behind the middle": [-0.05, 0.05, 0.0],
+        "ahead of": [0.0, 0.5, 0.0],
+        "batch": [3.0, np.nan, np.nan],
+    }
+    for values in wanted.values():
+        assert next(columns) == pytest.approx(values, abs=1e-12, nan_ok=True)
+    assert not list(columns)
 
 
-@given(st.lists(st.floats(0.011, 0.989), min_size=1, max_size=5))
+@pytest.mark.parametrize(("early", "final"), [(1, 2), (1, 50), (2, 3)])
+def test_the_shortest_curves_do(early, final):
+    curves = made(6, 4, final=final)
+    found = CurveExtrapolator(early, final).fit(curves).predict(curves)
+    assert np.all(np.isfinite(found.mean))
+
+
+@given(st.lists(st.floats(0.021, 0.979), min_size=1, max_size=5))
 def test_logit_and_expit_undo_each_other(shares):
     given_ = np.asarray(shares)
     assert expit(logit(given_)) == pytest.approx(given_)

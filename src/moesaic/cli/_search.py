@@ -57,6 +57,12 @@ def search(
     strategy: Annotated[
         str | None, option("decomposed, joint, evolution, random or sgem", "joint", metavar="NAME")
     ] = None,
+    transfer: Annotated[
+        str | None,
+        option(
+            "earlier run of the same space whose bank informs the search", "none", metavar="RUN"
+        ),
+    ] = None,
     budget: Budget = None,
     trials: Annotated[
         int | None, option("architectures trained at the lowest rung", "24", metavar="NUMBER")

@@ -27,6 +27,9 @@ class SearchConfig(RunConfig):
     trials: int = Field(24, ge=2, description="architectures trained at the lowest rung")
     rungs: tuple[int, ...] = Field((3, 9), description="epochs of the rungs of successive halving")
     eta: int = Field(3, ge=2, description="one in eta is promoted from rung to rung")
+    transfer: str | None = Field(
+        None, description="directory of an earlier run of this space whose bank informs the search"
+    )
     rounds: int = Field(2, ge=0, description="most rounds of specialisation")
     epochs: int | Literal["auto"] = Field(
         "auto", description="epochs of the final trainings; auto: until validation saturates"
@@ -85,6 +88,11 @@ class SearchConfig(RunConfig):
             raise ValueError(
                 f"masks is given, but the strategy {self.strategy} draws none or its own: "
                 "choose the strategy joint"
+            )
+        if self.transfer is not None and self.strategy in ("random", "evolution", "sgem"):
+            raise ValueError(
+                f"transfer is given, but the strategy {self.strategy} asks no surrogate that it "
+                "could inform: give the strategy joint or decomposed, or no transfer"
             )
         if isinstance(self.epochs, int) and self.epochs < 1:
             raise ValueError(f"epochs is {self.epochs}, expected 1 or more, or auto")

@@ -16,6 +16,7 @@ from moesaic.runs._ask_and_tell import Portions, ask_and_tell
 from moesaic.runs._asked import record_asked
 from moesaic.runs._price import guide_price, priced
 from moesaic.runs._session import SearchSession
+from moesaic.runs._transfer import transferred
 from moesaic.seeds import derive_seed
 from moesaic.spaces import SearchSpace
 from moesaic.strategies import Proposal, Strategy, get_strategy
@@ -49,6 +50,9 @@ def train_generalists(
     """
     config = session.config
     options = strategy_options(config)
+    prior = transferred(session, space)
+    if prior is not None:
+        options["prior"] = prior
     strategy = get_strategy(config.strategy, space, experts, weight, config.seed, **options)
     lowest = _lowest_rung(session, strategy, weight, gate)
     price = guide_price(config, lowest, weight, experts, gate)

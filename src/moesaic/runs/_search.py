@@ -24,6 +24,7 @@ from moesaic.runs._progress import Watcher, expected_work
 from moesaic.runs._session import SearchSession
 from moesaic.runs._specialise import specialise
 from moesaic.runs._structure import cluster_weight, find_structure
+from moesaic.runs._transfer import make_prior, read_bank, transferred
 from moesaic.runs._variants import gate_macs
 from moesaic.strategies import get_strategy
 
@@ -53,6 +54,8 @@ def _check(config: SearchConfig, dataset: Dataset) -> None:
     space = make_space(config, dataset)
     check_limit(config, space, dataset.input_shape, len(dataset.classes))
     get_strategy(config.strategy, space, 1, [1.0], **strategy_options(config))
+    if config.transfer is not None:
+        make_prior(read_bank(config.transfer, space), space, config.seed)
     if config.address is None:  # else it is the cluster's machines that need the device
         check_device(config.device)
     get_executor(config.executor, 1, address=config.address).close()
@@ -69,6 +72,8 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
     config, path = session.config, str(session.folder.path)
     least = 2 if config.experts == "auto" else int(config.experts)
     count = least if config.strategy == "decomposed" else config.clusters
+    # first of all: from here on the run that is transferred from is not needed
+    transferred(session, make_space(config, load_context(path).dataset))
     structure = find_structure(session, least, count, config.rungs[-1])
     partition = load_partition(path)
     session.watcher.say(

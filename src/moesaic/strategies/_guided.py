@@ -20,13 +20,16 @@ from moesaic.strategies._sampling import StratifiedSampler
 from moesaic.surrogate import (
     Acquisition,
     ClusterGain,
+    Prior,
     Surrogate,
+    TransferSurrogate,
     get_surrogate,
     left_doubt,
     propose_batch,
 )
 
 NEIGHBOURS = 48
+LEAST_START = 8
 
 
 class GuidedStrategy(Strategy):
@@ -49,6 +52,7 @@ class GuidedStrategy(Strategy):
         initial: int = 16,
         pool: int = 256,
         per_second: bool = False,
+        prior: Prior | None = None,
     ) -> None:
         """See `Strategy`; the rest are options.
 
@@ -56,7 +60,8 @@ class GuidedStrategy(Strategy):
         initial: how many architectures are measured before a surrogate is asked;
         pool: how many random candidates are scored; a space that has no more is scored whole;
         per_second: whether candidates are ranked by the expected gain per second of training,
-            which is predicted from the seconds that were told.
+            which is predicted from the seconds that were told;
+        prior: what an earlier run says; half the start will do then, at least 8.
 
         Raises:
             InputError: as `Strategy`; unknown surrogate; `initial` or `pool` below 1.
@@ -65,10 +70,15 @@ class GuidedStrategy(Strategy):
         if initial < 1 or pool < 1:
             raise InputError(f"initial is {initial} and pool {pool}: both must be at least 1")
         self._initial, self._pool, self._per_second = initial, pool, per_second
+        if prior is not None:
+            self._initial = min(initial, max(LEAST_START, initial // 2))
         self._memory = Memory()
         self._sampler = StratifiedSampler(space, seed)
-        self._surrogate = get_surrogate(
-            surrogate, space, derive_seed(seed, f"strategy/{self.name}/surrogate")
+        drawn = derive_seed(seed, f"strategy/{self.name}/surrogate")
+        self._surrogate = (
+            get_surrogate(surrogate, space, drawn)
+            if prior is None
+            else TransferSurrogate(space, drawn, prior, surrogate)
         )
         self._fitted: list[str] = []
         self._known: dict[str, NDArray[np.float64]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,11 +41,10 @@ class JointStrategy(GuidedStrategy):
         weight: ArrayLike,
         seed: int = 0,
         *,
-        surrogate: str = "chosen",
         initial: int = 16,
-        pool: int = 256,
         masks: bool = False,
         explore: int = 64,
+        **options: Any,
     ) -> None:
         """See `GuidedStrategy`; the rest are options.
 
@@ -55,9 +55,7 @@ class JointStrategy(GuidedStrategy):
         Raises:
             InputError: as `GuidedStrategy`; `explore` below 1.
         """
-        super().__init__(
-            space, experts, weight, seed, surrogate=surrogate, initial=initial, pool=pool
-        )
+        super().__init__(space, experts, weight, seed, initial=initial, **options)
         if explore < 1:
             raise InputError(f"explore is {explore}: at least one training must see a drawn subset")
         self._plan = SubsetPlan(self.weight, experts, seed, initial, explore) if masks else None

@@ -22,6 +22,7 @@ from moesaic.surrogate._blend import (
 from moesaic.surrogate._curve_features import Curve
 from moesaic.surrogate._curves import CurveExtrapolator, CurveQuality, Forecast
 from moesaic.surrogate._registry import get_surrogate, surrogate_names
+from moesaic.surrogate._transfer import Prior, TransferSurrogate
 
 __all__ = [
     "Acquisition",
@@ -35,11 +36,13 @@ __all__ = [
     "GaussianProcessSurrogate",
     "GraphNetworkSurrogate",
     "GraphProcessSurrogate",
+    "Prior",
     "Quality",
     "RidgeSurrogate",
     "SelectionGain",
     "Subset",
     "Surrogate",
+    "TransferSurrogate",
     "TreesSurrogate",
     "expected_gain",
     "expected_selection_gain",

@@ -10,7 +10,7 @@ import numpy as np
 from moesaic.errors import InputError
 from moesaic.surrogate._base import Floats
 
-LEAST, MOST = 0.01, 0.99  # scores are kept off 0 and 1, where the logit is infinite
+LEAST, MOST = 0.02, 0.98  # scores are kept off 0 and 1, where the logit is infinite
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Curve:
 
 
 def logit(share: Floats | float) -> Floats:
-    """Return log(p / (1 - p)) of shares kept within .01 and .99."""
+    """Return log(p / (1 - p)) of shares kept within .02 and .98."""
     kept = np.clip(np.asarray(share, dtype=np.float64), LEAST, MOST)
     odds: Floats = np.log(kept / (1.0 - kept))
     return odds
@@ -57,53 +57,61 @@ def known_by(curve: Curve, epoch: int) -> Mapping[int, float]:
     return {at: curve.scores[at] for at in sorted(curve.scores) if at <= epoch}
 
 
-def curve_features(curves: Sequence[Curve], early: int, settings: Sequence[str]) -> Floats:
+def curve_features(curves: Sequence[Curve], early: int, final: int, names: Sequence[str]) -> Floats:
     """Describe every curve by its scores up to epoch `early` and by those of its family.
 
     Args:
         curves: n of them; the family of each is judged by those given here, of which nothing
             after `early` is read.
         early: the last epoch that may be seen; every curve has a score there.
-        settings: the names that become columns, in this order.
+        final: how far the error is extrapolated, as a power of the epoch.
+        names: the settings that become columns, in this order.
 
     Returns:
         (n, F); NaN for a setting that a curve lacks. The columns are the best score, the last,
-        the first and the average as logits; what the score rose by since the first epoch and
-        since the one before; how rough the rise was; the exponent of the error as a power of
-        the epoch; of the family the best score, the middle one, their spread, and how far the
-        curve is behind the best and the middle one; then the settings.
+        the first and the average as logits; the scores themselves, gaps filled in a straight
+        line; the best, what it rose by since the first epoch and since the one before, how
+        uneven the steps were and how many led down; the exponent of the error as a power of
+        the epoch and the score that it leads to at `final`; of the family the best and the
+        middle last score, the best first one and the best of all, and their spread; how far the
+        curve is behind the best and the middle one and the share it is ahead of; the settings.
     """
-    families: dict[str, list[float]] = {}
-    for curve in curves:
-        families.setdefault(curve.family, []).append(float(logit(curve.scores[early])))
-    rows = []
-    for curve in curves:
-        own = _of_one(known_by(curve, early), early)
-        peers = np.asarray(families[curve.family])
-        best, middle = float(peers.max()), float(np.median(peers))
-        last = float(logit(curve.scores[early]))
-        around = [best, middle, float(peers.std()), last - best, last - middle]
-        given = [float(curve.settings.get(name, np.nan)) for name in settings]
-        rows.append([*own, *around, *given])
-    return np.asarray(rows, dtype=np.float64)
+    grids = np.stack([_grid(known_by(curve, early), early) for curve in curves])
+    rows = np.asarray([_alone(grid, final) for grid in grids])
+    last = grids[:, -1]
+    families = np.asarray([curve.family for curve in curves])
+    around = np.empty((len(curves), 8))
+    for family in np.unique(families):
+        mine = families == family
+        own, peers = last[mine], grids[mine]
+        best, middle = own.max(), np.median(own)
+        shared = [best, middle, peers[:, 0].max(), peers.max(), own.std()]
+        ahead = (own[:, None] > own).mean(axis=1)
+        around[mine, :5] = shared
+        around[mine, 5:] = np.stack([own - best, own - middle, ahead], axis=1)
+    given = [[float(curve.settings.get(name, np.nan)) for name in names] for curve in curves]
+    settings = np.asarray(given, dtype=np.float64).reshape(len(curves), len(names))
+    return np.hstack([rows, around, settings])
 
 
-def _of_one(seen: Mapping[int, float], early: int) -> list[float]:
-    epochs = np.fromiter(seen, dtype=np.float64)
-    scores = np.fromiter(seen.values(), dtype=np.float64)
-    grid = np.interp(np.arange(1, early + 1), epochs, scores)
-    rise = np.diff(grid)
-    steps = np.log(np.arange(1, early + 1))
+def _grid(seen: Mapping[int, float], early: int) -> Floats:
+    """Return the scores of the epochs 1 to `early`, gaps filled in a straight line."""
+    epochs, scores = list(seen), list(seen.values())
+    return np.asarray(np.interp(np.arange(1, early + 1), epochs, scores), dtype=np.float64)
+
+
+def _alone(grid: Floats, final: int) -> list[float]:
+    early = len(grid)
+    steps = np.diff(grid) if early > 1 else np.zeros(1)
     errors = np.log(np.clip(1.0 - grid, LEAST, 1.0))
-    centred = steps - steps.mean()
+    at = np.log(np.arange(1, early + 1))
+    centred = at - at.mean()
     power = float(centred @ errors / (centred @ centred)) if early > 1 else 0.0
+    reached = 1.0 - np.exp(errors[-1] + power * np.log(final / early))
     return [
-        float(logit(grid.max())),
-        float(logit(grid[-1])),
-        float(logit(grid[0])),
-        float(logit(grid.mean())),
-        float(grid[-1] - grid[0]),
-        float(rise[-1]) if early > 1 else 0.0,
-        float(rise.std()) if early > 1 else 0.0,
-        power,
+        *(float(logit(one)) for one in (grid.max(), grid[-1], grid[0], grid.mean())),
+        *grid.tolist(),
+        *(float(grid.max()), float(grid[-1] - grid[0]), float(steps[-1])),
+        *(float(np.abs(steps).std()), float((steps < 0).sum())),
+        *(power, float(reached)),
     ]

@@ -86,7 +86,7 @@ def one_draw(
     truth = losses[parts[2], 1]
     found = {"bank alone": float(kendalltau(prior(unseen), truth).statistic)}
     models: dict[str, Surrogate] = {
-        "without": get_surrogate("chosen", space, seed),
+        "without": get_surrogate("blend", space, seed),
         "with": TransferSurrogate(space, seed, prior),
     }
     for name, model in models.items():

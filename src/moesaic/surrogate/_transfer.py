@@ -35,7 +35,7 @@ class Prior:
         space: SearchSpace,
         observations: Sequence[Observation],
         seed: int = 0,
-        surrogate: str = "chosen",
+        surrogate: str = "blend",
     ) -> None:
         """Fit.
 
@@ -87,7 +87,7 @@ class TransferSurrogate(Surrogate):
     """
 
     def __init__(
-        self, space: SearchSpace, seed: int, prior: Prior, surrogate: str = "chosen"
+        self, space: SearchSpace, seed: int, prior: Prior, surrogate: str = "blend"
     ) -> None:
         """Args: space, seed: see `Surrogate`; prior: of an earlier run; surrogate: a name."""
         super().__init__(space, seed)

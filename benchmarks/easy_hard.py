@@ -223,12 +223,12 @@ def main() -> int:
     parser.add_argument("--experts", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--samples", type=int, default=5000, help="training images of each source")
-    parser.add_argument("--price", type=float, default=0.05, help="nats per million MACs")
+    parser.add_argument("--price", type=float, default=0.02, help="nats per million MACs")
     parser.add_argument("--trials", type=int, default=15)
     parser.add_argument("--rungs", type=int, nargs="+", default=[4, 16])
     parser.add_argument("--epochs", type=int, default=20, help="of the final trainings")
     parser.add_argument(
-        "--ratios", type=float, nargs="+", default=[0.5, 1.0, 1.67, 2.5], help="of the rivals' MACs"
+        "--ratios", type=float, nargs="+", default=[0.6, 1.0, 1.4, 1.8], help="of the rivals' MACs"
     )
     parser.add_argument(
         "--factors", type=float, nargs="*", default=[0.25, 4.0], help="other prices of the front"

@@ -226,7 +226,7 @@ class FakeRun:
                 "found": 2,
                 "experts": 2,
                 "most": 8,
-                "least_share": 0.01,
+                "least_share": 0.02,
                 "steps": [step(1, 2, 0.12, pays=True), step(2, 3, -0.01, pays=False)],
             },
             "surrogate": {

@@ -18,7 +18,7 @@ from moesaic.selection import climb
 from moesaic.structure import Partition
 
 MOST_EXPERTS = 8
-LEAST_SHARE = 0.05  # of the loss that one more expert must save
+LEAST_SHARE = 0.02  # of the loss that one more expert must save
 
 Mask = tuple[bool, ...]
 

@@ -104,7 +104,7 @@ def show(found: dict[str, Any]) -> None:
         for step in one["steps"]:
             gain = step["gain"]
             print(
-                f"  {step['from']} -> {step['to']}: {gain['mean']:+.3f} nats "
+                f"  {step['from']} -> {step['to']}: {gain['mean']:+.3f} "
                 f"({gain['low']:+.3f} to {gain['high']:+.3f}) of {step['loss']:.3f}"
                 f"{' pays' if step['pays'] else ''}"
             )

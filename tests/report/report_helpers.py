@@ -226,7 +226,7 @@ class FakeRun:
                 "found": 2,
                 "experts": 2,
                 "most": 8,
-                "least_share": 0.01,
+                "least_share": 0.02,
                 "steps": [step(1, 2, 0.12, pays=True), step(2, 3, -0.01, pays=False)],
             },
             "surrogate": {
@@ -260,7 +260,7 @@ class FakeRun:
 
 def step(few: int, more: int, gain: float, *, pays: bool) -> dict[str, Any]:
     """Return what was found when more experts were compared with fewer."""
-    interval = {"mean": gain, "low": gain - 0.02, "high": gain + 0.02, "unit": "nats"}
+    interval = {"mean": gain, "low": gain - 0.02, "high": gain + 0.02}
     return {"from": few, "to": more, "gain": interval, "loss": 0.9, "pays": pays}
 
 

@@ -11,6 +11,7 @@ import pytest
 from moesaic.config import make_config
 from moesaic.errors import Interrupted
 from moesaic.runs import Watcher, open_run, resume, search
+from moesaic.runs._how_many import brier
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_only_the_mixture_that_was_found_is_trained(whole: tuple[Path, dict[str,
     tried = max(step["to"] for step in result["how_many"]["steps"])
     assert len(ladder) == 1 + 2 * (tried - 1)
     assert len({trial.subset for trial in ladder}) == len(ladder)
-    # no expert sees fewer samples than another, up to the whole epochs
+    # no expert sees fewer samples than another, up to whole epochs
     with open_run(folder).bank() as bank:
         samples = [bank.observation(trial.key).extra["samples"] for trial in ladder]
     assert max(samples) <= 1.5 * min(samples)
@@ -111,3 +112,14 @@ def test_what_the_gate_confuses_is_paid_for(whole: tuple[Path, dict[str, Any]]) 
     with np.load(folder / "structure" / "partition.npz", allow_pickle=False) as stored:
         right = float((named == stored["validation"]).mean())
     assert right == pytest.approx(result["structure"]["routability"])
+
+
+def test_the_score_is_the_squared_error_of_the_probabilities() -> None:
+    rng = np.random.default_rng(0)
+    told = rng.dirichlet(np.ones(4), 30)
+    labels = rng.integers(0, 4, 30)
+    found = brier(np.log(told).astype(np.float16), labels)
+    assert found == pytest.approx(((told - np.eye(4)[labels]) ** 2).sum(axis=1), abs=5e-3)
+    certain = np.log(np.array([[1.0, 1e-20]])).clip(-6e4).astype(np.float16)
+    assert brier(certain, np.array([0]))[0] == pytest.approx(0.0, abs=1e-6)
+    assert brier(certain, np.array([1]))[0] == pytest.approx(2.0, abs=1e-6)

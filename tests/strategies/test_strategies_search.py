@@ -134,3 +134,25 @@ def test_single_gaps_are_tolerated(name, whole):
         told.append(observation)
     strategy.tell(told)
     assert len(strategy.ask(4)) == 4
+
+
+@pytest.mark.parametrize("name", ["joint", "decomposed"])
+def test_a_guided_proposal_says_what_it_expects_and_a_sampled_one_does_not(name):
+    space = ToySpace(seed=1)
+    strategy = get_strategy(name, space, 2, WEIGHT, 1, surrogate="gaussian_process", pool=64)
+    seen = []
+    for _ in range(5):
+        for proposal in strategy.ask(8):
+            trial = Trial("expert", "toy", len(seen), len(seen), proposal.architecture)
+            loss = space.loss(proposal.architecture)
+            if proposal.predicted is None:
+                assert "stratum" in proposal.reason
+            else:
+                # what the surrogate that was fitted before this ask predicts, all of it known now
+                mean, _ = strategy.surrogate.predict([proposal.architecture])
+                assert proposal.predicted == pytest.approx(mean[0].tolist())
+                assert len(proposal.predicted) == 4
+            seen.append((proposal, Observation(trial, loss, loss, 1, 1, 1.0)))
+        strategy.tell([one for _, one in seen[-8:]])
+    assert all(proposal.predicted is None for proposal, _ in seen[:16])
+    assert any(proposal.predicted is not None for proposal, _ in seen[16:])

@@ -30,7 +30,7 @@ def _row(step: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": f"{step.get('from')} → {step.get('to')}",
         "loss": plain(step.get("loss"), 3),
-        "mean": f"{signed(gain.get('mean'), 3)} nats",
+        "mean": signed(gain.get("mean"), 3),
         "interval": f"{signed(gain.get('low'), 3)} to {signed(gain.get('high'), 3)}",
         "drawing": draw_interval(*known) if whole else "",
         "judgement": {

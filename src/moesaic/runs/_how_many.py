@@ -16,10 +16,9 @@ from moesaic.runs._structure import NAMED, group_clusters
 from moesaic.seeds import derive_seed, generator
 from moesaic.selection import climb
 from moesaic.structure import Partition
-from moesaic.training import sample_losses
 
 MOST_EXPERTS = 8
-LEAST_SHARE = 0.01  # of the loss that one more expert must save
+LEAST_SHARE = 0.02  # of the loss that one more expert must save
 
 Mask = tuple[bool, ...]
 
@@ -36,11 +35,15 @@ def find_experts(
     groups, the best generalist of each group is continued on it, and K of all these experts are
     chosen with their routing. A validation sample goes where its cluster is routed, the cluster
     being the one that a gate-sized network *names*: what the gate will confuse is paid for. The
-    groups are nested, so one more of them costs two short trainings. No loss counts for more
-    than a blind guess, ln(classes) nats: an expert of a mixture learns to live with strays.
+    groups are nested, so one more of them costs two trainings.
 
-    One expert is continued on all data for as many samples as each specialist sees, so that it
-    is no less trained. See `moesaic.selection.climb` for when one more pays.
+    One expert is continued on all data for as many *samples* as each specialist on its own. What
+    experts gain shows once they are trained to the end; at equal passes of a few epochs the one
+    that saw all data is ahead everywhere. So this flatters more experts as long as all of them
+    are far from the end, and a gain must be `LEAST_SHARE` of the loss to count. The loss is
+    Brier's (`brier`) and not in nats: one sample that went astray, to an expert that never saw
+    its like and is sure of itself, would outweigh a hundred others, and the experts of a
+    mixture do see strays. See `moesaic.selection.climb` for when more pay.
 
     Args:
         session: the run.
@@ -50,21 +53,17 @@ def find_experts(
 
     Returns:
         `found` (K, 1 where no second expert pays), `experts` (what is trained, at least 2),
-        `most`, `least_share`, `steps` and `loss` (held-out, by number of experts), JSON-able.
+        `most`, `least_share`, `unit` and `steps` (gain and held-out loss), JSON-able.
     """
     known: dict[str, Any] | None = session.bank.meta("how_many")
     if known is not None:
         return known
-    labels = open_dataset(session.folder.data).validation.labels
-    ceiling = float(np.log(max(2, len(session.bank.meta("data")["classes"]))))
+    labels = open_dataset(session.folder.data).validation.labels.numpy()
     most = min(MOST_EXPERTS, partition.count)
     trained: set[Mask] = set()
 
     def losses(observations: Sequence[Observation]) -> NDArray[np.float64]:
-        rows = [
-            np.minimum(sample_losses(session.bank.predictions(o.trial.key), labels), ceiling)
-            for o in observations
-        ]
+        rows = [brier(session.bank.predictions(o.trial.key), labels) for o in observations]
         return np.stack(rows) if rows else np.empty((0, len(labels)))
 
     def candidates(count: int) -> NDArray[np.float64] | None:
@@ -88,10 +87,27 @@ def find_experts(
         "experts": max(2, experts),
         "most": most,
         "least_share": LEAST_SHARE,
+        "unit": "Brier score",
         "steps": [step.to_dict() for step in steps],
     }
     session.bank.set_meta("how_many", found)
     return found
+
+
+def brier(predictions: NDArray[np.float16], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the squared error (N,) of predicted probabilities: sum_c (p_c - [c is right])^2.
+
+    A proper score like the cross-entropy, but between 0 and 2 (Brier 1950).
+
+    Args:
+        predictions: (N, classes), stored log-probabilities.
+        labels: (N,).
+    """
+    told = np.exp(predictions.astype(np.float64))
+    told /= told.sum(axis=1, keepdims=True)
+    right = told[np.arange(len(labels)), labels]
+    score: NDArray[np.float64] = (told**2).sum(axis=1) - 2.0 * right + 1.0
+    return score
 
 
 def named_clusters(session: SearchSession, partition: Partition) -> NDArray[np.int64]:

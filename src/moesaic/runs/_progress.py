@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from moesaic.config import SearchConfig
-from moesaic.selection import AHEAD
 
 _LIKELY_EPOCHS = 24
+_HOW_MANY = 12  # trainings of the highest rung that finding K is likely to cost
 
 
 @dataclass
@@ -74,8 +74,8 @@ def expected_work(config: SearchConfig, experts: int, epochs: int | None, domain
         promoted = max(experts + 1, config.trials // config.eta**level)
         work += promoted * (rungs[level] - rungs[level - 1])
     work += (experts + 2) * rungs[-1]
-    if config.experts == "auto":  # one expert, then two more trainings for each of the next
-        work += (1 + 2 * (experts + AHEAD - 1)) * rungs[-1]
+    if config.experts == "auto":
+        work += _HOW_MANY * rungs[-1]
     chosen = epochs or (_LIKELY_EPOCHS if config.epochs == "auto" else int(config.epochs))
     if config.epochs == "auto":
         work += 3 * chosen

@@ -6,7 +6,7 @@ from moesaic.selection._heterogeneity import (
     cross_fitted_heterogeneity,
     value_of_heterogeneity,
 )
-from moesaic.selection._marginal import AHEAD, Gain, climb, marginal_gain
+from moesaic.selection._marginal import Gain, climb, marginal_gain
 from moesaic.selection._optimism import optimism
 from moesaic.selection._problem import Limits, Selection
 from moesaic.selection._select import select
@@ -23,7 +23,6 @@ from moesaic.selection._theory import (
 from moesaic.selection.subsets import SCORES, Members, Ranked, Ranking, score_subsets
 
 __all__ = [
-    "AHEAD",
     "SCORES",
     "FrontPoint",
     "Gain",

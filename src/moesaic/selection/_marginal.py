@@ -25,8 +25,8 @@ class Gain:
     Attributes:
         few: K.
         more: K' > K.
-        gain: mean held-out loss of the best K experts less that of the best K', nats a sample.
-        loss: mean held-out loss of the best K experts, nats.
+        gain: mean held-out loss of the best K experts less that of the best K'.
+        loss: mean held-out loss of the best K experts.
         pays: whether K' is taken.
     """
 
@@ -38,7 +38,7 @@ class Gain:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able form."""
-        gain = {**self.gain._asdict(), "unit": "nats"}
+        gain = self.gain._asdict()
         return {
             "from": self.few,
             "to": self.more,
@@ -63,7 +63,7 @@ def climb(
     gain lies above zero and the gain is at least `least_share` of the loss.
 
     Args:
-        candidates: the sample losses (E, N) in nats of the experts that may be chosen for K;
+        candidates: the sample losses (E, N) of the experts that may be chosen for K;
             asked in the order of K, only as far as needed; None for no further. More experts may
             use those of fewer.
         cluster: (N,) cluster of every sample, as the router sees it.
@@ -104,7 +104,7 @@ def marginal_gain(
     rng: np.random.Generator,
     splits: int = 25,
 ) -> tuple[Interval, float]:
-    """Estimate what K' experts gain over K, in nats a sample, paired over the samples.
+    """Estimate what K' experts gain over K, mean loss a sample, paired over the samples.
 
     In each of `splits` random halvings (within every cluster) one half chooses K experts out
     of `few` with their routing, and K' out of `more`; the other half says how much less the
@@ -112,7 +112,7 @@ def marginal_gain(
     corrected resampling variance (Nadeau and Bengio 2003), as in `cross_fitted_heterogeneity`.
 
     Args:
-        few: (E, N) loss of every candidate on every validation sample, nats, finite.
+        few: (E, N) loss of every candidate on every validation sample, finite, in any unit.
         more: (F, N) the same for K'.
         cluster: (N,) cluster of every sample, integers.
         experts: K and K'; fewer are chosen where there are fewer clusters or candidates.

@@ -35,6 +35,7 @@ class ListedSpace(SearchSpace):
         self._listed = tuple(architectures)
         self._by_text = {one.text: one for one in self._listed}
         self._by_key: dict[str, Architecture] = {}
+        self._features: dict[str, NDArray[np.float64]] = {}
         for one in self._listed:
             self._by_key.setdefault(one.key, one)
 
@@ -63,8 +64,10 @@ class ListedSpace(SearchSpace):
         return list(found.values())
 
     def features(self, architecture: Architecture) -> NDArray[np.float64]:
-        """Return the features (F,) of the space it belongs to."""
-        return self._space.features(architecture)
+        """Return the features (F,) of the space it belongs to, computed once a key."""
+        if architecture.key not in self._features:
+            self._features[architecture.key] = self._space.features(architecture)
+        return self._features[architecture.key]
 
     def stratum(self, architecture: Architecture) -> str:
         """Name the stratum in the space it belongs to."""

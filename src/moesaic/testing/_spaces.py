@@ -32,6 +32,15 @@ class SearchSpaceContract(ABC):
         rng = np.random.default_rng(seed)
         return [space.sample(rng) for _ in range(self.draws)]
 
+    def test_the_members_are_what_may_be_drawn(self) -> None:
+        """One a key, where the space can list them and is small enough for a test."""
+        space = self.make_space()
+        if space.size > 2000 or (members := space.members()) is None:
+            return
+        keys = [one.key for one in members]
+        assert len(set(keys)) == len(keys) <= space.size
+        assert {one.key for one in self._drawn(space)} <= set(keys)
+
     def test_the_space_has_a_name_and_a_size(self) -> None:
         """A space is named and not empty."""
         space = self.make_space()

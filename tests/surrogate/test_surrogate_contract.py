@@ -1,5 +1,7 @@
 """Every built-in surrogate keeps the contract shipped for third parties."""
 
+import pytest
+
 from moesaic.surrogate import get_surrogate
 from moesaic.testing import SurrogateContract
 
@@ -29,11 +31,13 @@ class TestGraphProcess(SurrogateContract):
         return get_surrogate("graph_process", space, seed)
 
 
+@pytest.mark.slow
 class TestBoosting(SurrogateContract):
     def make_surrogate(self, space, seed):
         return get_surrogate("boosting", space, seed)
 
 
+@pytest.mark.slow
 class TestGraphNetwork(SurrogateContract):
     def make_surrogate(self, space, seed):
         return get_surrogate("graph_network", space, seed)

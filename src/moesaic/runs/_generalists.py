@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moesaic.bank import Observation, Trial
 from moesaic.errors import RunFailed
+from moesaic.runs._proxies import ClusterProxies
 from moesaic.runs._session import SearchSession
 from moesaic.runs._transfer import transferred
 from moesaic.seeds import derive_seed
@@ -32,7 +34,9 @@ def train_generalists(
     """
     config = session.config
     prior = transferred(session, space)
-    told = {} if prior is None else {"prior": prior}
+    told: dict[str, Any] = {} if prior is None else {"prior": prior}
+    if config.proxies:
+        told["extra"] = ClusterProxies(session, space)
     strategy = get_strategy(config.strategy, space, experts, weight, config.seed, **told)
     lowest = _lowest_rung(session, strategy)
     rung = lowest

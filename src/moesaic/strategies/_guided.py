@@ -19,6 +19,7 @@ from moesaic.strategies._sampling import StratifiedSampler
 from moesaic.surrogate import (
     Acquisition,
     ClusterGain,
+    ExtraFeatures,
     Prior,
     SelectionGain,
     Surrogate,
@@ -50,13 +51,15 @@ class GuidedStrategy(Strategy):
         initial: int = 16,
         pool: int = 256,
         prior: Prior | None = None,
+        extra: ExtraFeatures | None = None,
     ) -> None:
         """See `Strategy`; the rest are options.
 
         surrogate: name of the surrogate, see `moesaic.surrogate.surrogate_names`;
         initial: how many architectures are measured before a surrogate is asked;
         pool: how many random candidates are scored;
-        prior: what an earlier run says; half the start will do then, at least 8.
+        prior: what an earlier run says; half the start will do then, at least 8;
+        extra: further inputs of the surrogate, such as zero-cost proxies.
 
         Raises:
             InputError: as `Strategy`; unknown surrogate; `initial` or `pool` below 1.
@@ -75,6 +78,8 @@ class GuidedStrategy(Strategy):
             if prior is None
             else TransferSurrogate(space, drawn, prior, surrogate)
         )
+        if extra is not None:
+            self._surrogate.inform(extra)
         self._fitted: list[str] = []
 
     @abstractmethod

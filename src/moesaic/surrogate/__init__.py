@@ -11,6 +11,7 @@ from moesaic.surrogate._acquisition import (
 from moesaic.surrogate._base import Quality, Subset, Surrogate
 from moesaic.surrogate._curve_features import Curve
 from moesaic.surrogate._curves import CurveExtrapolator, CurveQuality, Forecast
+from moesaic.surrogate._encode import ExtraFeatures
 from moesaic.surrogate._models import (
     ChosenSurrogate,
     GaussianProcessSurrogate,
@@ -27,6 +28,7 @@ __all__ = [
     "Curve",
     "CurveExtrapolator",
     "CurveQuality",
+    "ExtraFeatures",
     "Forecast",
     "GaussianProcessSurrogate",
     "Prior",

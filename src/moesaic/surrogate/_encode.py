@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,10 @@ from moesaic.surrogate._base import Floats, Subset
 
 # Below this a loss is as good as zero: its logarithm would only tell noise apart.
 LEAST_LOSS = 1e-3
+
+
+# From n architectures to (n, P) further inputs, NaN where one is not defined; it should remember.
+ExtraFeatures = Callable[[Sequence[Architecture]], Floats]
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,19 @@ class Encoder:
     def __init__(self, space: SearchSpace) -> None:
         self._space = space
         self._known: dict[str, Floats] = {}
+        self.extra: ExtraFeatures | None = None
+        self._lowest: Floats | None = None
 
     def features(self, architectures: Sequence[Architecture]) -> Floats:
-        """Return (n, F)."""
+        """Return (n, F), the extra columns last; what they lack is the lowest seen in `table`."""
+        own = self._own(architectures)
+        if self.extra is None:
+            return own
+        more = self.extra(architectures)
+        lowest = np.zeros(more.shape[1]) if self._lowest is None else self._lowest
+        return np.hstack([own, np.where(np.isfinite(more), more, lowest)])
+
+    def _own(self, architectures: Sequence[Architecture]) -> Floats:
         for architecture in architectures:
             if architecture.key not in self._known:
                 vector = np.asarray(self._space.features(architecture), dtype=np.float64)
@@ -76,6 +90,10 @@ class Encoder:
         subsets = [one.trial.subset for one in experts]
         flags = subset_flags(subsets, len(experts), clusters)
         varies = bool(np.any(flags != flags[0]))
+        if self.extra is not None:
+            more = self.extra(architectures)
+            found = np.where(np.isfinite(more), more, np.inf).min(axis=0)
+            self._lowest = np.where(np.isfinite(found), found, 0.0)
         inputs = self.features(architectures)
         loss = np.stack([np.asarray(one.loss, dtype=np.float64) for one in experts])
         loss = np.where(np.isfinite(loss), np.maximum(loss, LEAST_LOSS), np.nan)

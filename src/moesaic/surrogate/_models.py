@@ -11,7 +11,7 @@ from moesaic.bank import Observation
 from moesaic.errors import InputError
 from moesaic.spaces import Architecture, SearchSpace
 from moesaic.surrogate._base import Floats, Quality, Subset, Surrogate
-from moesaic.surrogate._encode import Encoder, Table, subset_flags
+from moesaic.surrogate._encode import Encoder, ExtraFeatures, Table, subset_flags
 from moesaic.surrogate._gaussian_process import GaussianProcess
 from moesaic.surrogate._regressor import Maker, Standardised
 from moesaic.surrogate._ridge import Ridge
@@ -54,6 +54,10 @@ class ChosenSurrogate(Surrogate):
         self._encoder = Encoder(space)
         self._table: Table | None = None
         self._quality: Quality | None = None
+
+    def inform(self, extra: ExtraFeatures) -> None:
+        """Append further inputs, such as zero-cost proxies; call it before `fit`."""
+        self._encoder.extra = extra
 
     def fit(self, observations: Sequence[Observation]) -> None:
         """Cross-validate, choose, calibrate, fit on everything (see `Surrogate.fit`)."""

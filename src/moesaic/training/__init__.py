@@ -19,6 +19,7 @@ from moesaic.training._measure import (
     sample_losses,
 )
 from moesaic.training._mixup import Blend, Mixup
+from moesaic.training._proxies import PROXIES, measure_proxies
 
 __all__ = [
     "Blend",
@@ -26,6 +27,7 @@ __all__ = [
     "Measurement",
     "Mixup",
     "Objective",
+    "PROXIES",
     "ParameterGroup",
     "Recipe",
     "TrainingLog",
@@ -37,6 +39,7 @@ __all__ = [
     "fit",
     "measure",
     "measure_logits",
+    "measure_proxies",
     "predict_logits",
     "sample_losses",
 ]

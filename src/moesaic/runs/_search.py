@@ -25,6 +25,7 @@ from moesaic.runs._structure import cluster_weight, find_structure
 from moesaic.runs._transfer import make_prior, read_bank, transferred
 from moesaic.strategies import get_strategy
 from moesaic.structure import Partition
+from moesaic.training import check_proxies
 
 _MOST_AUTO_EXPERTS = 4
 
@@ -51,6 +52,7 @@ def _check(config: SearchConfig, dataset: Dataset) -> None:
     """Refuse, before anything is written, what could only fail later."""
     space = make_space(config, dataset)
     get_strategy(config.strategy, space, 1, [1.0])
+    check_proxies(config.proxies)
     if config.transfer is not None:
         make_prior(read_bank(config.transfer, space), space, config.seed)
     if config.address is None:  # else it is the cluster's machines that need the device

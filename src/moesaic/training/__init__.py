@@ -19,7 +19,7 @@ from moesaic.training._measure import (
     sample_losses,
 )
 from moesaic.training._mixup import Blend, Mixup
-from moesaic.training._proxies import PROXIES, measure_proxies
+from moesaic.training._proxies import PROXIES, check_proxies, measure_proxies
 
 __all__ = [
     "Blend",
@@ -32,6 +32,7 @@ __all__ = [
     "Recipe",
     "TrainingLog",
     "by_cluster",
+    "check_proxies",
     "count_macs",
     "count_parameters",
     "cross_entropy_objective",

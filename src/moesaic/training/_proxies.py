@@ -156,6 +156,17 @@ PROXIES: Mapping[str, Callable[[nn.Module, Tensor, Tensor, int], float]] = {
 WITHOUT_DATA = frozenset({"synflow", "parameters", "macs"})
 
 
+def check_proxies(names: Sequence[str]) -> None:
+    """Refuse what is no proxy.
+
+    Raises:
+        InputError: a name that is not in `PROXIES`.
+    """
+    for name in names:
+        if name not in PROXIES:
+            raise unknown_name("proxy", name, PROXIES)
+
+
 def measure_proxies(
     space: SearchSpace,
     architectures: Sequence[Architecture],
@@ -183,9 +194,7 @@ def measure_proxies(
     Raises:
         InputError: an unknown proxy.
     """
-    for name in names:
-        if name not in PROXIES:
-            raise unknown_name("proxy", name, PROXIES)
+    check_proxies(names)
     found = np.full((len(architectures), len(batches), len(names)), np.nan)
     for row, architecture in enumerate(architectures):
         drawn = derive_seed(seed, f"proxies/{architecture.key}")

@@ -81,6 +81,38 @@ def test_the_bank_is_copied_and_the_other_run_is_not_needed_to_resume(
     assert [trial.architecture for trial in _trials(tmp_path / "broken")] == proposed
 
 
+def test_proxies_of_every_cluster_reach_the_surrogate(
+    spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from moesaic.runs import _generalists, _search
+
+    made: list[Any] = []
+    real = _generalists.get_strategy
+
+    def keep(*given: Any, **options: Any) -> Any:
+        made.append(real(*given, **options, initial=4))
+        return made[-1]
+
+    monkeypatch.setattr(_generalists, "get_strategy", keep)
+    monkeypatch.setattr(_search, "specialise", _stop)
+    proxies = ("naswot", "synflow", "parameters")
+    with pytest.raises(StopEarly):
+        search(make_config(_settings(spec, trials=12, proxies=proxies)), tmp_path / "run")
+    strategy = made[0]
+    told = strategy._memory.architectures()
+    columns = strategy.surrogate._encoder.features(told)
+    plain = strategy.space.features(told[0])
+    assert columns.shape == (len(told), len(plain) + 2 * 3)
+    assert columns[:, len(plain) :].std(axis=0).min() > 0
+    assert strategy.surrogate.quality.observations >= 8
+
+
+def test_an_unknown_proxy_is_refused_before_anything_is_written(spec: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="did you mean naswot"):
+        search(make_config(_settings(spec, trials=4, proxies=("nasword",))), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def _trials(folder: Path) -> list[Any]:
     with open_run(folder).bank() as bank:
         return bank.trials("rung-0")

@@ -30,6 +30,9 @@ class SearchConfig(RunConfig):
     transfer: str | None = Field(
         None, description="directory of an earlier run of this space whose bank informs the search"
     )
+    proxies: tuple[str, ...] = Field(
+        (), description="zero-cost proxies that the surrogate reads, one batch a cluster; none"
+    )
     rounds: int = Field(2, ge=0, description="most rounds of specialisation")
     epochs: int | Literal["auto"] = Field(
         "auto", description="epochs of the final trainings; auto: until validation saturates"
@@ -93,6 +96,11 @@ class SearchConfig(RunConfig):
             raise ValueError(
                 f"transfer is given, but the strategy {self.strategy} asks no surrogate that it "
                 "could inform: give the strategy joint or decomposed, or no transfer"
+            )
+        if self.proxies and self.strategy in ("random", "evolution"):
+            raise ValueError(
+                f"proxies are given, but the strategy {self.strategy} asks no surrogate that would "
+                "read them: give the strategy joint or decomposed, or no proxies"
             )
         if isinstance(self.epochs, int) and self.epochs < 1:
             raise ValueError(f"epochs is {self.epochs}, expected 1 or more, or auto")

@@ -15,6 +15,7 @@ from moesaic.errors import RunFailed
 from moesaic.runs._ask_and_tell import Portions, ask_and_tell
 from moesaic.runs._asked import record_asked
 from moesaic.runs._price import guide_price, priced
+from moesaic.runs._proxies import ClusterProxies
 from moesaic.runs._session import SearchSession
 from moesaic.runs._transfer import transferred
 from moesaic.seeds import derive_seed
@@ -53,6 +54,8 @@ def train_generalists(
     prior = transferred(session, space)
     if prior is not None:
         options["prior"] = prior
+    if config.proxies:
+        options["extra"] = ClusterProxies(session, space)
     strategy = get_strategy(config.strategy, space, experts, weight, config.seed, **options)
     lowest = _lowest_rung(session, strategy, weight, gate)
     price = guide_price(config, lowest, weight, experts, gate)

@@ -27,6 +27,7 @@ from moesaic.runs._structure import cluster_weight, find_structure
 from moesaic.runs._transfer import make_prior, read_bank, transferred
 from moesaic.runs._variants import gate_macs
 from moesaic.strategies import get_strategy
+from moesaic.training import check_proxies
 
 _LIKELY_EXPERTS = 4  # what the strategy is told while nobody knows
 
@@ -54,6 +55,7 @@ def _check(config: SearchConfig, dataset: Dataset) -> None:
     space = make_space(config, dataset)
     check_limit(config, space, dataset.input_shape, len(dataset.classes))
     get_strategy(config.strategy, space, 1, [1.0], **strategy_options(config))
+    check_proxies(config.proxies)
     if config.transfer is not None:
         make_prior(read_bank(config.transfer, space), space, config.seed)
     if config.address is None:  # else it is the cluster's machines that need the device

@@ -20,6 +20,7 @@ from moesaic.strategies._sampling import StratifiedSampler
 from moesaic.surrogate import (
     Acquisition,
     ClusterGain,
+    ExtraFeatures,
     Prior,
     Surrogate,
     TransferSurrogate,
@@ -53,6 +54,7 @@ class GuidedStrategy(Strategy):
         pool: int = 256,
         per_second: bool = False,
         prior: Prior | None = None,
+        extra: ExtraFeatures | None = None,
     ) -> None:
         """See `Strategy`; the rest are options.
 
@@ -61,7 +63,8 @@ class GuidedStrategy(Strategy):
         pool: how many random candidates are scored; a space that has no more is scored whole;
         per_second: whether candidates are ranked by the expected gain per second of training,
             which is predicted from the seconds that were told;
-        prior: what an earlier run says; half the start will do then, at least 8.
+        prior: what an earlier run says; half the start will do then, at least 8;
+        extra: further inputs of the surrogate, such as zero-cost proxies.
 
         Raises:
             InputError: as `Strategy`; unknown surrogate; `initial` or `pool` below 1.
@@ -80,6 +83,8 @@ class GuidedStrategy(Strategy):
             if prior is None
             else TransferSurrogate(space, drawn, prior, surrogate)
         )
+        if extra is not None:
+            self._surrogate.inform(extra)
         self._fitted: list[str] = []
         self._known: dict[str, NDArray[np.float64]] = {}
 

@@ -21,6 +21,7 @@ from moesaic.surrogate._blend import (
 )
 from moesaic.surrogate._curve_features import Curve
 from moesaic.surrogate._curves import CurveExtrapolator, CurveQuality, Forecast
+from moesaic.surrogate._encode import ExtraFeatures
 from moesaic.surrogate._registry import get_surrogate, surrogate_names
 from moesaic.surrogate._transfer import Prior, TransferSurrogate
 
@@ -32,6 +33,7 @@ __all__ = [
     "Curve",
     "CurveExtrapolator",
     "CurveQuality",
+    "ExtraFeatures",
     "Forecast",
     "GaussianProcessSurrogate",
     "GraphNetworkSurrogate",

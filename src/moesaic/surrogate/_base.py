@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,6 +92,10 @@ class Surrogate(ABC):
         """Read architectures through `space.features`; draw folds and trees from `seed`."""
         self.space = space
         self.seed = seed
+
+    def inform(self, extra: Callable[[Sequence[Architecture]], Floats]) -> None:
+        """Offer further inputs of an architecture, (n, P); one that takes none ignores them."""
+        return
 
     @abstractmethod
     def fit(self, observations: Sequence[Observation]) -> None:

@@ -13,7 +13,7 @@ from moesaic.spaces import Architecture, SearchSpace
 from moesaic.surrogate._base import Floats, Quality, Subset, Surrogate
 from moesaic.surrogate._boosting import Boosting
 from moesaic.surrogate._conformal import covered, widths
-from moesaic.surrogate._encode import Encoder, Table, subset_flags
+from moesaic.surrogate._encode import Encoder, ExtraFeatures, Table, subset_flags
 from moesaic.surrogate._gaussian_process import GaussianProcess, GraphProcess
 from moesaic.surrogate._regressor import Maker, Regressor, Standardised
 from moesaic.surrogate._ridge import Ridge
@@ -70,6 +70,10 @@ class BlendSurrogate(Surrogate):
         self._encoder = Encoder(space)
         self._table: Table | None = None
         self._quality: Quality | None = None
+
+    def inform(self, extra: ExtraFeatures) -> None:
+        """Append further inputs, such as zero-cost proxies; call it before `fit`."""
+        self._encoder.extra = extra
 
     def fit(self, observations: Sequence[Observation]) -> None:
         """Cross-validate, weigh, calibrate, fit on everything (see `Surrogate.fit`)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,10 @@ from moesaic.surrogate._inputs import Graph, Inputs, as_graph
 
 # Below this a loss is as good as zero: its logarithm would only tell noise apart.
 LEAST_LOSS = 1e-3
+
+
+# From n architectures to (n, P) further inputs, NaN where one is not defined; it should remember.
+ExtraFeatures = Callable[[Sequence[Architecture]], Floats]
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,25 @@ class Encoder:
 
     def __init__(self, space: SearchSpace) -> None:
         self._space = space
+        self.extra: ExtraFeatures | None = None
+        self._lowest: Floats | None = None
         self._place: dict[str, int] = {}
         self._features = np.empty((0, 0))
         self._graphs: list[Graph] = []
 
     def inputs(self, architectures: Sequence[Architecture]) -> Inputs:
-        """Return what a model is shown of them, without subset flags."""
+        """Return what a model is shown of them, without subset flags.
+
+        Further inputs come last; what they lack is the lowest that was seen in `table`.
+        """
+        own = self._own(architectures)
+        if self.extra is None:
+            return own
+        more = self.extra(architectures)
+        lowest = np.zeros(more.shape[1]) if self._lowest is None else self._lowest
+        return own.showing(np.hstack([own.features, np.where(np.isfinite(more), more, lowest)]))
+
+    def _own(self, architectures: Sequence[Architecture]) -> Inputs:
         places = np.empty(len(architectures), dtype=np.int64)
         fresh: list[Floats] = []
         for row, architecture in enumerate(architectures):
@@ -87,6 +104,10 @@ class Encoder:
         subsets = [one.trial.subset for one in experts]
         flags = subset_flags(subsets, len(experts), clusters)
         varies = bool(np.any(flags != flags[0]))
+        if self.extra is not None:
+            more = self.extra(architectures)
+            found = np.where(np.isfinite(more), more, np.inf).min(axis=0)
+            self._lowest = np.where(np.isfinite(found), found, 0.0)
         inputs = self.inputs(architectures)
         loss = np.stack([np.asarray(one.loss, dtype=np.float64) for one in experts])
         loss = np.where(np.isfinite(loss), np.maximum(loss, LEAST_LOSS), np.nan)

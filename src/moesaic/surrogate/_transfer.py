@@ -11,7 +11,7 @@ from moesaic.bank import Observation
 from moesaic.errors import InputError
 from moesaic.spaces import Architecture, SearchSpace
 from moesaic.surrogate._base import Floats, Quality, Subset, Surrogate
-from moesaic.surrogate._encode import LEAST_LOSS
+from moesaic.surrogate._encode import LEAST_LOSS, ExtraFeatures
 from moesaic.surrogate._registry import get_surrogate
 from moesaic.surrogate._validate import (
     HeldOut,
@@ -95,6 +95,11 @@ class TransferSurrogate(Surrogate):
         self._plain = get_surrogate(surrogate, space, seed)
         self._rest = get_surrogate(surrogate, space, seed)
         self._quality: Quality | None = None
+
+    def inform(self, extra: ExtraFeatures) -> None:
+        """Offer further inputs to both surrogates; the prior has its own."""
+        self._plain.inform(extra)
+        self._rest.inform(extra)
 
     def fit(self, observations: Sequence[Observation]) -> None:
         """Fit both and keep the one that ranks better held out (see `Surrogate.fit`)."""

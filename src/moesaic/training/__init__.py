@@ -19,6 +19,7 @@ from moesaic.training._measure import (
     sample_losses,
 )
 from moesaic.training._mixup import Blend, Mixup
+from moesaic.training._proxies import PROXIES, check_proxies, measure_proxies
 
 __all__ = [
     "Blend",
@@ -26,10 +27,12 @@ __all__ = [
     "Measurement",
     "Mixup",
     "Objective",
+    "PROXIES",
     "ParameterGroup",
     "Recipe",
     "TrainingLog",
     "by_cluster",
+    "check_proxies",
     "count_macs",
     "count_parameters",
     "cross_entropy_objective",
@@ -37,6 +40,7 @@ __all__ = [
     "fit",
     "measure",
     "measure_logits",
+    "measure_proxies",
     "predict_logits",
     "sample_losses",
 ]

@@ -115,12 +115,20 @@ def train_one(world: World, trial: Trial) -> Trained | None:
         log = fit(network, objective, split, world.normaliser, recipe, seed=trial.seed)
         clusters = world.validation_clusters
         found = measure(network, world.validation, world.normaliser, clusters, len(world.weight))
+        accuracy = found.accuracy.copy()
+        if trial.subset is not None:
+            # the training points of a cluster it was not trained on are as unseen as the others
+            unseen = ~np.array(trial.subset)
+            on_train = measure(
+                network, world.train, world.normaliser, world.train_clusters, len(world.weight)
+            )
+            accuracy[unseen] = on_train.accuracy[unseen]
     except MoesaicError:
         return None
     observation = Observation(
         trial,
         found.loss,
-        found.accuracy,
+        accuracy,
         macs=count_macs(network, (2,)),
         parameters=count_parameters(network),
         seconds=log.seconds,

@@ -83,7 +83,7 @@ def _options(strategy: str, budget: int) -> dict[str, Any]:
         return {}
     options: dict[str, Any] = {"pool": 64, "surrogate": "gaussian_process"}
     if strategy == "joint":
-        options |= {"masks": True, "initial": 8, "explore": max(1, budget // 2)}
+        options |= {"masks": True, "initial": 8, "explore": max(1, 2 * budget // 3)}
     return options
 
 

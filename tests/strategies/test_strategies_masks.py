@@ -12,7 +12,7 @@ from moesaic.errors import InputError
 from moesaic.selection import select
 from moesaic.strategies import get_strategy
 from moesaic.strategies._masks import MaskSampler
-from moesaic.strategies._transfer import reroute, spectral_groups, transfer_matrix
+from moesaic.strategies._transfer import spectral_groups, transfer_matrix
 from moesaic.testing import StrategyContract, ToySpace
 
 TRUTH = np.array([0, 0, 0, 1, 1, 0, 1, 1, 0, 1])
@@ -93,34 +93,6 @@ def test_regions_joined_by_a_third_stay_together():
     transfer[:2, 2] = 0.4
     transfer[3:, 3:] = 0.5
     np.testing.assert_array_equal(spectral_groups(transfer, 2, 0), [0, 0, 0, 1, 1, 1])
-
-
-def test_wrong_clusters_are_moved_by_experts_that_did_not_see_them():
-    wrong = TRUTH.copy()
-    wrong[[1, 6]] = 1 - wrong[[1, 6]]
-    masks = []
-    for group in (0, 1):
-        members = np.flatnonzero(wrong == group)
-        for fold in range(len(members)):
-            mask = wrong == group
-            mask[members[fold]] = False
-            masks.append(mask)
-    rng = np.random.default_rng(0)
-    # an expert knows a kind the better, the more of what it saw is of it
-    accuracy = [
-        np.array([(TRUTH[mask] == kind).mean() for kind in TRUTH]) * 0.9 + 0.02 * rng.random(10)
-        for mask in masks
-    ]
-    found = reroute(wrong, np.array(masks), np.stack(accuracy), 2)
-    np.testing.assert_array_equal(found, TRUTH)
-
-
-def test_an_expert_does_not_keep_a_cluster_because_it_saw_it():
-    groups = np.array([0, 0, 1, 1])
-    masks = np.array([[True, True, False, False], [False, False, True, True]])
-    accuracy = np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]])
-    # nobody who did not see a cluster speaks for its own group: all stay, whatever was seen
-    np.testing.assert_array_equal(reroute(groups, masks, accuracy, 2), groups)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moesaic.bank import Observation
-from moesaic.seeds import derive_seed, generator
+from moesaic.seeds import derive_seed
 from moesaic.strategies._masks import Mask, MaskSampler, as_mask
-from moesaic.strategies._transfer import number_groups, reroute, spectral_groups, transfer_matrix
-
-FOLDS = 4
+from moesaic.strategies._transfer import spectral_groups, transfer_matrix
 
 
 class SubsetPlan:
-    """Plans subsets: everything, drawn masks, then the groups found and their thinned copies.
+    """Plans subsets: everything, drawn masks, then the groups found.
 
     The first `initial` trainings are generalists, the next `explore` see drawn masks of at most a
-    fifth of the clusters. From then on the clusters are put into K groups by what experts know of
-    clusters they never saw, and every training sees one group, or one without a quarter of it: the
-    thinned ones tell whether a cluster is where it belongs. The groups are found anew from all
-    that was told, so a mistake of the beginning is mended by what follows.
+    fifth of the clusters. From then on the clusters are in K groups, by what the experts of drawn
+    masks know of clusters they never saw, and every training sees one group. Experts of whole
+    groups have no say in it: on clusters of classes they never saw, far from what they saw, they
+    may be right by accident, and every group is right about what it was given.
     """
 
     def __init__(
@@ -33,9 +30,8 @@ class SubsetPlan:
         clusters = len(weight)
         self._weight, self._groups, self._seed = weight, groups, seed
         self._initial, self._explore = initial, explore
-        largest = max(1, clusters // 5)
+        self._largest = largest = max(1, clusters // 5)
         self._sampler = MaskSampler(clusters, seed, "strategy/joint/masks", largest=largest)
-        self._proposed: Counter[Mask] = Counter()
         self._told: dict[str, Observation] = {}
         self._found: NDArray[np.int64] | None = None
 
@@ -50,10 +46,7 @@ class SubsetPlan:
             return None
         if index < self._initial + self._explore:
             return self._sampler.mask(index - self._initial)
-        groups = self.groups()
-        mask = self._refined(groups, (index - self._initial) % self._groups)
-        self._proposed[mask] += 1
-        return mask
+        return as_mask(self.groups() == (index - self._initial) % self._groups)
 
     def refines(self, index: int) -> bool:
         """Whether training number `index` sees a group that was found."""
@@ -66,7 +59,11 @@ class SubsetPlan:
         return self._found
 
     def _find(self) -> NDArray[np.int64]:
-        keys = [key for key in sorted(self._told) if self._told[key].trial.subset is not None]
+        keys = [
+            key
+            for key in sorted(self._told)
+            if 1 <= sum(self._told[key].trial.subset or ()) <= self._largest
+        ]
         clusters = len(self._weight)
         if not keys:
             return np.arange(clusters) % self._groups
@@ -74,19 +71,4 @@ class SubsetPlan:
         accuracy = np.stack([self._told[key].accuracy for key in keys])
         accuracy = np.where(self._weight > 0, accuracy, np.nan)
         seed = derive_seed(self._seed, "strategy/joint/groups", len(keys))
-        start = spectral_groups(transfer_matrix(masks, accuracy), self._groups, seed)
-        return number_groups(reroute(start, masks, accuracy, self._groups))
-
-    def _refined(self, groups: NDArray[np.int64], group: int) -> Mask:
-        """Return the group, or one of its thinned copies that nobody was trained on yet."""
-        whole = groups == group
-        members = np.flatnonzero(whole)
-        rng = generator(self._seed, "strategy/joint/folds", group)
-        shuffled = members[rng.permutation(len(members))]
-        if len(members) > 1:
-            for fold in range(min(FOLDS, len(members))):
-                thinned = whole.copy()
-                thinned[shuffled[fold::FOLDS]] = False
-                if thinned.any() and not self._proposed[as_mask(thinned)]:
-                    return as_mask(thinned)
-        return as_mask(whole)
+        return spectral_groups(transfer_matrix(masks, accuracy), self._groups, seed)

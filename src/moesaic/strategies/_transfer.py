@@ -11,7 +11,6 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _FLOOR = 1e-4
-_SWEEPS = 10
 
 
 def transfer_matrix(masks: Bools, accuracy: Floats) -> Floats:
@@ -68,54 +67,6 @@ def spectral_groups(transfer: Floats, groups: int, seed: int) -> Ints:
     places /= np.abs(places).max(axis=0)
     labels = KMeans(groups, n_init=20, random_state=seed % 2**32).fit_predict(places)
     return number_groups(labels.astype(np.int64))
-
-
-def reroute(groups: Ints, masks: Bools, accuracy: Floats, count: int) -> Ints:
-    """Move every cluster to the group whose experts know it best without having seen it.
-
-    Only experts of a single group speak for it, and none about a cluster of its own mask, so that
-    an expert does not keep a cluster because it was trained on it. An expert of n clusters counts
-    n. A group nobody speaks for keeps its clusters; a group never loses its last one.
-
-    Args:
-        groups: (M,) to start from.
-        masks: (E, M), what every expert was trained on.
-        accuracy: (E, M); NaN where it was not measured.
-        count: K.
-
-    Returns:
-        (M,) a fixed point, or what ten sweeps led to.
-    """
-    unseen = ~masks & np.isfinite(accuracy)
-    weight = unseen * masks.sum(axis=1, keepdims=True)
-    known = np.where(unseen, accuracy, 0.0)
-    groups = groups.copy()
-    for _ in range(_SWEEPS):
-        score = np.full((count, masks.shape[1]), np.nan)
-        for group in range(count):
-            own = ~(masks & (groups != group)).any(axis=1) & masks.any(axis=1)
-            counts = weight[own].sum(axis=0)
-            sums = (weight[own] * known[own]).sum(axis=0)
-            score[group] = np.divide(sums, counts, out=score[group], where=counts > 0)
-        moved = _moved(groups, score)
-        if np.array_equal(moved, groups):
-            break
-        groups = moved
-    return number_groups(groups)
-
-
-def _moved(groups: Ints, score: Floats) -> Ints:
-    """Move the clusters that some other group knows better, the clearest cases first."""
-    here = score[groups, np.arange(len(groups))]
-    best = np.where(np.isnan(score), -np.inf, score).argmax(axis=0)
-    gain = score[best, np.arange(len(groups))] - here
-    gain = np.where(np.isnan(gain), 0.0, gain)
-    moved = groups.copy()
-    for cluster in np.argsort(-gain, kind="stable"):
-        alone = np.count_nonzero(moved == groups[cluster]) == 1
-        if gain[cluster] > 0 and not alone:
-            moved[cluster] = best[cluster]
-    return moved
 
 
 def number_groups(labels: Ints) -> Ints:

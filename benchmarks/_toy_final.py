@@ -5,9 +5,10 @@ of K experts from the bank. Finalists of a group: the architecture of least loss
 stratum of the space. Each is trained from scratch, with seeds of its own, on the group and on the
 group without a third of its clusters, each third in turn. What counts is what it knows of the
 clusters it saw and, in the other three trainings, of those it did not see. Of the architectures
-whose accuracy is within a standard error of the best, the one wins that bends least, then the one
-of least loss. It is trained once more, longer, and serves its group. An expert may do well on a
-cluster whose classes it never saw, by an accident of extrapolation; it does not serve that one.
+that are not proven less accurate than the best on the same samples (sign test, one-sided 5 %), the
+one wins that bends least, then the one of least loss. It is trained once more, longer, and serves
+its group. An expert may do well on a cluster whose classes it never saw, by an accident of
+extrapolation; it does not serve that one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from benchmarks._toy_data import World
 from benchmarks._toy_experts import Trained, Trainer
@@ -31,6 +33,7 @@ EXPERTS = 2
 VERIFY_STEPS = 240
 FINAL_STEPS = 600
 _WRONG = 20.0  # nats, for a training that failed
+_LEVEL = 0.05
 # what the assembly trains at most: finalists with their folds, and the experts themselves
 RESERVED = EXPERTS * (FINALISTS * (FOLDS + 1) + 1)
 
@@ -134,24 +137,32 @@ def _verified(
         runs = trained[place * len(subsets) : (place + 1) * len(subsets)]
         right, loss = _judged(runs, where, labels)
         rows.append((right, float(space.features(architecture)[bends]), loss))
-    best = max(right for right, *_ in rows)
-    samples = sum(int(one.sum()) for one in where)
-    error = float(np.sqrt(max(best * (1.0 - best), 1.0 / max(1, samples)) / max(1, samples)))
-    kept = [place for place, (right, *_) in enumerate(rows) if right >= best - error]
+    best = max(rows, key=lambda row: float(row[0].mean()))[0]
+    kept = [place for place, (right, *_) in enumerate(rows) if not _proven_worse(right, best)]
     return candidates[min(kept, key=lambda place: rows[place][1:])]
+
+
+def _proven_worse(right: NDArray[np.bool_], best: NDArray[np.bool_]) -> bool:
+    """Whether one is right less often than another on the same samples, by a sign test at 5 %."""
+    gains, losses = int((right & ~best).sum()), int((best & ~right).sum())
+    if losses <= gains:
+        return False
+    return float(binomtest(gains, gains + losses, alternative="less").pvalue) < _LEVEL
 
 
 def _judged(
     runs: Sequence[Trained | None], where: list[NDArray[np.bool_]], labels: NDArray[np.int64]
-) -> tuple[float, float]:
-    """Return accuracy and mean loss, in nats, of some trainings each on its own samples."""
-    right, loss, samples = 0.0, 0.0, 0
-    for run, here in zip(runs, where, strict=True):
-        count = int(here.sum())
-        samples += count
-        if run is None:
-            loss += _WRONG * count
-        else:
-            right += float((run.answers == labels)[here].sum())
-            loss += float(run.losses[here].sum())
-    return right / max(1, samples), loss / max(1, samples)
+) -> tuple[NDArray[np.bool_], float]:
+    """Return which samples some trainings are right on, and their mean loss in nats.
+
+    Each training is judged on samples of its own, one after the other.
+    """
+    right = [
+        np.zeros(int(here.sum()), dtype=bool) if run is None else (run.answers == labels)[here]
+        for run, here in zip(runs, where, strict=True)
+    ]
+    loss = [
+        np.full(int(here.sum()), _WRONG) if run is None else run.losses[here]
+        for run, here in zip(runs, where, strict=True)
+    ]
+    return np.concatenate(right), float(np.concatenate(loss).mean()) if len(loss) else _WRONG

@@ -32,6 +32,7 @@ from moesaic.strategies import get_strategy, strategy_names
 
 PORTION = 8
 LEAST = 40
+STEPS = 240  # of every training of the search, whatever it sees
 WIDTHS = (4,)
 
 
@@ -60,7 +61,7 @@ def run_seed(
         asked = searcher.ask(min(PORTION, budget - trainer.trainings))
         if not asked:
             break
-        found = trainer.train("search", [(one.architecture, one.subset) for one in asked])
+        found = trainer.train("search", [(one.architecture, one.subset) for one in asked], STEPS)
         told = [one.observation for one in found if one is not None]
         bank += told
         searcher.tell(told)

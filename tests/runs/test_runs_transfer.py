@@ -100,7 +100,7 @@ def test_proxies_of_every_cluster_reach_the_surrogate(
         search(make_config(_settings(spec, trials=12, proxies=proxies)), tmp_path / "run")
     strategy = made[0]
     told = strategy._memory.architectures()
-    columns = strategy.surrogate._encoder.features(told)
+    columns = strategy.surrogate._encoder.inputs(told).features
     plain = strategy.space.features(told[0])
     assert columns.shape == (len(told), len(plain) + 2 * 3)
     assert columns[:, len(plain) :].std(axis=0).min() > 0

@@ -26,8 +26,8 @@ def test_gaps_are_the_lowest_value_seen():
         : len(asked)
     ]
     table = encoder.table(bank)
-    assert table.inputs[:, :-2].shape[1] == len(space.features(bank[0].trial.architecture))
-    assert table.inputs[:, -2:] == pytest.approx(np.asarray([[5, 0], [2, 0], [2, 0]]))
+    assert table.inputs.features[:, :-2].shape[1] == len(space.features(bank[0].trial.architecture))
+    assert table.inputs.features[:, -2:] == pytest.approx(np.asarray([[5, 0], [2, 0], [2, 0]]))
 
 
 def test_a_further_input_that_knows_the_loss_is_learned():

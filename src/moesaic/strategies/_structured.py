@@ -16,8 +16,10 @@ from moesaic.strategies._transfer import spectral_groups, transfer_matrix
 class SubsetPlan:
     """Plans subsets: everything, drawn masks, then the groups found.
 
-    The first `initial` trainings are generalists, the next `explore` see drawn masks of at most a
-    fifth of the clusters. From then on the clusters are in K groups, by what the experts of drawn
+    The first `initial` trainings are generalists, the next `explore` see drawn masks: every cluster
+    alone, again and again, where that is affordable (twice each or more), for what an expert of
+    one cluster knows of another can have come from nowhere else; else log-uniform ones of at most
+    a fifth of the clusters. From then on the clusters are in K groups, by what the experts of drawn
     masks know of clusters they never saw, and every training sees one group. Experts of whole
     groups have no say in it: on clusters of classes they never saw, far from what they saw, they
     may be right by accident, and every group is right about what it was given.
@@ -30,7 +32,8 @@ class SubsetPlan:
         clusters = len(weight)
         self._weight, self._groups, self._seed = weight, groups, seed
         self._initial, self._explore = initial, explore
-        self._largest = largest = max(1, clusters // 5)
+        self._alone = explore >= 2 * clusters
+        self._largest = largest = 1 if self._alone else max(1, clusters // 5)
         self._sampler = MaskSampler(clusters, seed, "strategy/joint/masks", largest=largest)
         self._told: dict[str, Observation] = {}
         self._found: NDArray[np.int64] | None = None
@@ -71,4 +74,5 @@ class SubsetPlan:
         accuracy = np.stack([self._told[key].accuracy for key in keys])
         accuracy = np.where(self._weight > 0, accuracy, np.nan)
         seed = derive_seed(self._seed, "strategy/joint/groups", len(keys))
-        return spectral_groups(transfer_matrix(masks, accuracy), self._groups, seed)
+        mutual = self._alone and bool(masks.any(axis=0).all())
+        return spectral_groups(transfer_matrix(masks, accuracy), self._groups, seed, mutual)

@@ -35,7 +35,7 @@ def transfer_matrix(masks: Bools, accuracy: Floats) -> Floats:
     return found
 
 
-def spectral_groups(transfer: Floats, groups: int, seed: int) -> Ints:
+def spectral_groups(transfer: Floats, groups: int, seed: int, mutual: bool = False) -> Ints:
     """Cut the graph of transfers into groups that know little of each other (normalised cut).
 
     Clusters that no chain of transfers joins fall apart first: one pure cluster may teach nothing
@@ -45,6 +45,9 @@ def spectral_groups(transfer: Floats, groups: int, seed: int) -> Ints:
         transfer: (M, M) from `transfer_matrix`.
         groups: K.
         seed: of the k-means that reads the groups off the eigenvectors.
+        mutual: whether an edge is the geometric mean of both directions instead of the
+            arithmetic one. Where every cluster was trained on alone, both are known, and one
+            that is zero says more than the accident that made the other large.
 
     Returns:
         (M,), the groups numbered by their first cluster.
@@ -59,7 +62,8 @@ def spectral_groups(transfer: Floats, groups: int, seed: int) -> Ints:
         return np.arange(clusters) % groups
     from sklearn.cluster import KMeans
 
-    affinity = (transfer + transfer.T) / 2 + _FLOOR
+    both = np.sqrt(transfer * transfer.T) if mutual else (transfer + transfer.T) / 2
+    affinity = both + _FLOOR
     np.fill_diagonal(affinity, 0.0)
     scale = 1.0 / np.sqrt(affinity.sum(axis=1))
     _, vectors = np.linalg.eigh(affinity * scale[:, None] * scale)

@@ -114,6 +114,21 @@ def test_the_groups_are_found_and_trained_on(seed):
     assert {int(TRUTH[mask][0]) for mask in late} == {0, 1}
 
 
+def test_every_cluster_is_trained_on_alone_where_that_is_affordable():
+    options = {"masks": True, "initial": 2, "explore": 20, "surrogate": "ridge"}
+    strategy = get_strategy("joint", ToySpace(), 2, np.ones(10), 0, **options)
+    drawn = np.array([one.subset for one in strategy.ask(22)[2:]])
+    np.testing.assert_array_equal(drawn.sum(axis=1), 1)
+    np.testing.assert_array_equal(drawn.sum(axis=0), 2)
+
+
+def test_a_mutual_cut_is_not_misled_by_what_is_known_one_way_only():
+    transfer = np.kron(np.eye(2), np.full((3, 3), 0.3))
+    transfer[0, 3:] = 1.0  # one expert answers strangers by accident
+    np.testing.assert_array_equal(spectral_groups(transfer, 2, 0, mutual=True), [0, 0, 0, 1, 1, 1])
+    assert spectral_groups(transfer, 2, 0).tolist() != [0, 0, 0, 1, 1, 1]
+
+
 def test_without_masks_nothing_is_found_and_everything_is_seen():
     strategy = get_strategy("joint", ToySpace(), 2, np.ones(4), 0)
     assert strategy.groups() is None

@@ -1,11 +1,8 @@
 """Selection: which experts, who serves which cluster, and what difference is worth."""
 
 from moesaic.selection._front import FrontPoint, cheapest_as_good, front, shadow_price
-from moesaic.selection._heterogeneity import (
-    Interval,
-    cross_fitted_heterogeneity,
-    value_of_heterogeneity,
-)
+from moesaic.selection._halves import Interval
+from moesaic.selection._heterogeneity import cross_fitted_heterogeneity, value_of_heterogeneity
 from moesaic.selection._marginal import Gain, climb, marginal_gain
 from moesaic.selection._optimism import optimism
 from moesaic.selection._problem import Limits, Selection

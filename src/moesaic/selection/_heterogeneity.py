@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
+from numpy.typing import ArrayLike
 
 from moesaic.errors import InputError
-from moesaic.selection._problem import Floats, check_matrix
+from moesaic.selection._halves import Half, Halves, Interval, resampled
+from moesaic.selection._problem import check_matrix
 from moesaic.selection._select import select
-
-
-class Interval(NamedTuple):
-    """An estimate with its 95 % interval, in the unit of what is estimated."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def value_of_heterogeneity(loss: ArrayLike, weight: ArrayLike) -> float:
@@ -72,50 +62,20 @@ def cross_fitted_heterogeneity(
     Raises:
         InputError: shapes that do not fit, values not finite, too few samples to halve.
     """
-    losses = np.asarray(sample_loss, dtype=np.float64)
-    names = np.asarray(cluster)
-    if losses.ndim != 2 or names.shape != losses.shape[1:] or not np.all(np.isfinite(losses)):
-        raise InputError(
-            f"sample losses {losses.shape} and clusters {names.shape} do not fit: give finite "
-            "losses (experts, samples) and one cluster a sample"
-        )
-    if names.size < 4 or splits < 1 or experts < 1:
-        raise InputError("cross-fitting needs at least 4 samples, 1 split and 1 expert")
-    _, member = np.unique(names, return_inverse=True)
-    onehot = np.eye(int(member.max()) + 1)[member]
-    total, size = losses @ onehot, onehot.sum(axis=0)
+    halves = Halves([sample_loss], cluster, splits)
+    if experts < 1:
+        raise InputError(f"{experts} experts: cross-fitting needs at least 1")
     estimates = []
-    for _ in range(splits):
-        half = draw_half(member, rng)
-        first, count = losses[:, half] @ onehot[half], onehot[half].sum(axis=0)
-        parts = ((first, count), (total - first, size - count))
-        estimates.append(_held_out_gain(*parts[0], *parts[1], experts))
-        estimates.append(_held_out_gain(*parts[1], *parts[0], experts))
-    values = np.asarray(estimates)
-    mean = float(values.mean())
-    error = float(np.sqrt((1.0 / len(values) + 1.0) * values.var(ddof=1)))
-    reach = float(student.ppf(0.975, len(values) - 1)) * error
-    return Interval(mean, mean - reach, mean + reach)
+    for first, second in halves.draw(rng):
+        estimates.append(_held_out_gain(first, second, experts))
+        estimates.append(_held_out_gain(second, first, experts))
+    return resampled(estimates)
 
 
-def draw_half(member: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw half of every cluster, (about N / 2,); an odd sample out goes to a random side.
-
-    Args:
-        member: (N,) cluster of every sample, 0 and up.
-        rng: draws who is in it.
-    """
-    picked = []
-    for index in range(int(member.max()) + 1):
-        own = rng.permutation(np.flatnonzero(member == index))
-        picked.append(own[: (len(own) + int(rng.integers(2))) // 2])
-    return np.concatenate(picked)
-
-
-def _held_out_gain(
-    chosen_on: Floats, count: Floats, measured_on: Floats, held: Floats, experts: int
-) -> float:
-    """Choose on sums of losses (E, M) of `count` (M,) samples, measure on the other half."""
+def _held_out_gain(half: Half, other: Half, experts: int) -> float:
+    """Choose on one half, return what that gains on the other over the best single expert."""
+    chosen_on, count = half.sums[0], half.sizes
+    measured_on, held = other.sums[0], other.sizes
     single = int(chosen_on.sum(axis=1).argmin())
     known = count > 0
     owner = np.full(len(count), single)

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
+from numpy.typing import ArrayLike
 
 from moesaic.errors import InputError
-from moesaic.selection._heterogeneity import Interval, draw_half
+from moesaic.selection._halves import Halves, Interval, chosen_on, resampled
 from moesaic.selection._problem import Floats
-from moesaic.selection._select import select
 
 AHEAD = 2  # a true third region may show only once there are three experts
 
@@ -125,51 +123,15 @@ def marginal_gain(
     Raises:
         InputError: shapes that do not fit, values not finite, too few samples to halve.
     """
-    tables = [np.asarray(table, dtype=np.float64) for table in (few, more)]
-    names = np.asarray(cluster)
-    if any(
-        table.ndim != 2 or names.shape != table.shape[1:] or not np.all(np.isfinite(table))
-        for table in tables
-    ):
+    halves = Halves([few, more], cluster, splits)
+    if not 1 <= experts[0] <= experts[1]:
         raise InputError(
-            f"sample losses {tables[0].shape} and {tables[1].shape} and clusters {names.shape} do "
-            "not fit: give finite losses (experts, samples) and one cluster a sample"
+            f"K is {experts[0]} and K' {experts[1]}: a gain needs 1 <= K <= K' and 4 samples"
         )
-    if names.size < 4 or splits < 1 or not 1 <= experts[0] <= experts[1]:
-        raise InputError("a gain needs at least 4 samples, 1 split and 1 <= K <= K'")
-    _, member = np.unique(names, return_inverse=True)
-    onehot = np.eye(int(member.max()) + 1)[member]
-    total, size = [table @ onehot for table in tables], onehot.sum(axis=0)
     gains, losses = [], []
-    for _ in range(splits):
-        half = draw_half(member, rng)
-        count = onehot[half].sum(axis=0)
-        own = [table[:, half] @ onehot[half] for table in tables]
-        other = [whole - part for whole, part in zip(total, own, strict=True)]
-        for chosen_on, measured_on, sizes, held in (
-            (own, other, count, size - count),
-            (other, own, size - count, count),
-        ):
-            one, two = (
-                _held_out(chosen_on[side], measured_on[side], sizes, held, experts[side])
-                for side in range(2)
-            )
+    for first, second in halves.draw(rng):
+        for half, other in ((first, second), (second, first)):
+            one, two = (chosen_on(half, other, side, experts[side])[1] for side in range(2))
             gains.append(one - two)
             losses.append(one)
-    values = np.asarray(gains)
-    mean = float(values.mean())
-    error = float(np.sqrt((1.0 / len(values) + 1.0) * values.var(ddof=1)))
-    reach = float(student.ppf(0.975, len(values) - 1)) * error
-    return Interval(mean, mean - reach, mean + reach), float(np.mean(losses))
-
-
-def _held_out(
-    chosen_on: Floats, measured_on: Floats, size: NDArray[Any], held: NDArray[Any], experts: int
-) -> float:
-    """Choose on sums of losses (E, M) over `size` samples, return the mean loss of the others."""
-    known = (size > 0) & (held > 0)
-    mean = chosen_on[:, known] / size[known]
-    few = max(1, min(experts, *mean.shape))
-    owner = select(mean, size[known], few, exact=False).assignment
-    served = measured_on[:, known][owner, np.arange(int(known.sum()))]
-    return float(served.sum() / held[known].sum())
+    return resampled(gains), float(np.mean(losses))

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t as student
 
 from moesaic.errors import InputError
-from moesaic.selection._heterogeneity import Interval, draw_half
-from moesaic.selection._problem import Floats
-from moesaic.selection._select import select
+from moesaic.selection._halves import Halves, Interval, chosen_on, resampled
 
 
 def optimism(
@@ -40,40 +37,12 @@ def optimism(
     Raises:
         InputError: shapes that do not fit, values not finite, too few samples to halve.
     """
-    losses = np.asarray(sample_loss, dtype=np.float64)
-    names = np.asarray(cluster)
-    if losses.ndim != 2 or names.shape != losses.shape[1:] or not np.all(np.isfinite(losses)):
-        raise InputError(
-            f"sample losses {losses.shape} and clusters {names.shape} do not fit: give finite "
-            "losses (experts, samples) and one cluster a sample"
-        )
-    if names.size < 4 or splits < 2 or experts < 1:
-        raise InputError("optimism needs at least 4 samples, 2 splits and 1 expert")
-    _, member = np.unique(names, return_inverse=True)
-    onehot = np.eye(int(member.max()) + 1)[member]
-    total, size = losses @ onehot, onehot.sum(axis=0)
+    halves = Halves([sample_loss], cluster, splits)
+    if splits < 2 or experts < 1:
+        raise InputError("optimism needs at least 2 splits and 1 expert")
     found = []
-    for _ in range(splits):
-        half = draw_half(member, rng)
-        own, count = losses[:, half] @ onehot[half], onehot[half].sum(axis=0)
+    for first, second in halves.draw(rng):
         # one figure a halving: which half is the harder one cancels
-        there = _excess(own, count, total - own, size - count, experts)
-        back = _excess(total - own, size - count, own, count, experts)
-        found.append((there + back) / 2)
-    values = np.asarray(found)
-    mean = float(values.mean())
-    error = float(np.sqrt((1.0 / len(values) + 1.0) * values.var(ddof=1)))
-    reach = float(student.ppf(0.975, len(values) - 1)) * error
-    return Interval(mean, mean - reach, mean + reach)
-
-
-def _excess(own: Floats, count: Floats, held: Floats, held_count: Floats, experts: int) -> float:
-    """Choose on sums of losses (E, M) over `count` (M,) samples; return held-out less own mean."""
-    known = (count > 0) & (held_count > 0)
-    mean = own[:, known] / count[known]
-    few = max(1, min(experts, *mean.shape))
-    owner = select(mean, count[known], few, exact=False).assignment
-    columns = np.arange(int(known.sum()))
-    inside = float(own[:, known][owner, columns].sum() / count[known].sum())
-    outside = float(held[:, known][owner, columns].sum() / held_count[known].sum())
-    return outside - inside
+        pairs = (chosen_on(*both, 0, experts) for both in ((first, second), (second, first)))
+        found.append(sum(outside - inside for inside, outside in pairs) / 2)
+    return resampled(found)

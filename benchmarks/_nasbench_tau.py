@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import kendalltau
-from scipy.stats import t as student
 
 from moesaic.bank import Observation, Trial
 from moesaic.errors import InputError
+from moesaic.runs._evidence import mean_interval
 from moesaic.seeds import generator
 from moesaic.spaces import Architecture, SearchSpace, get_space
 from moesaic.surrogate import ClusterGain, Surrogate, get_surrogate, propose_batch
@@ -90,7 +90,7 @@ def kendall(
                 surrogate, unseen = _fitted(name, space, cells, loss, size, seed)
                 mean = surrogate.predict([cells[row] for row in unseen])[0]
                 values.append(_tau(mean, loss[unseen]))
-            told[name][str(size)] = _interval(values)
+            told[name][str(size)] = mean_interval(np.asarray(values))._asdict()
     return told
 
 
@@ -220,11 +220,3 @@ def _tau(predicted: np.ndarray, measured: np.ndarray) -> float:
         for cluster in range(measured.shape[1])
     ]
     return float(np.mean(np.nan_to_num(values)))
-
-
-def _interval(values: Sequence[float]) -> dict[str, float]:
-    mean, count = float(np.mean(values)), len(values)
-    if count < 2:
-        return {"mean": mean, "low": mean, "high": mean}
-    half = float(student.ppf(0.975, count - 1) * np.std(values, ddof=1) / np.sqrt(count))
-    return {"mean": mean, "low": mean - half, "high": mean + half}

@@ -1,13 +1,16 @@
-"""What the benchmarks share: options of a search, plain progress, a table; it measures nothing."""
+"""What the benchmarks share: options, progress, an answer, a table; it measures nothing."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from moesaic.config import merge_settings, parse_assignments
+from moesaic.errors import MoesaicError
 from moesaic.runs import Watcher
 
 
@@ -27,6 +30,22 @@ class PlainWatcher(Watcher):
     def say(self, line: str) -> None:
         """One line a person may want to read."""
         print(line, file=sys.stderr, flush=True)
+
+
+def answer(
+    as_json: bool, run: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]], None]
+) -> int:
+    """Run a benchmark and print what it found; return the exit status, 2 for bad input."""
+    try:
+        found = run()
+    except MoesaicError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    if as_json:
+        print(json.dumps(found))
+    else:
+        show(found)
+    return 0
 
 
 def add_search_options(

@@ -6,7 +6,6 @@ python -m benchmarks.audit --results moe4_results.csv
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from moesaic.errors import InputError
+from benchmarks._show import answer
 from moesaic.report.campaign import (
     Candidate,
     audit,
@@ -37,16 +36,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=60, help="rows that predict the others")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     words = parser.parse_args()
-    try:
-        found = run(words.results, words.pool, words.first)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if words.json:
-        print(json.dumps(found))
-    else:
-        show(found)
-    return 0
+    return answer(words.json, lambda: run(words.results, words.pool, words.first), show)
 
 
 def run(results: Path, pool: Path | None, first: int) -> dict[str, Any]:

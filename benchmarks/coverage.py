@@ -12,10 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from scipy.stats import t as student
-
 from moesaic.errors import MoesaicError
+from moesaic.runs._evidence import mean_interval
 from moesaic.strategies.planners import Candidate, coverage, get_planner
 
 SEEDS = 10
@@ -38,16 +36,6 @@ def measure(plan: Sequence[Candidate], pool: Sequence[str], experts: int) -> dic
     }
 
 
-def interval(values: Sequence[float]) -> dict[str, float]:
-    """Return mean and 95 % interval of the mean (Student); one value has no width."""
-    mean = float(np.mean(values))
-    half = 0.0
-    if len(values) > 1:
-        error = float(np.std(values, ddof=1)) / len(values) ** 0.5
-        half = float(student.ppf(0.975, len(values) - 1)) * error
-    return {"mean": mean, "low": mean - half, "high": mean + half}
-
-
 def compare(families: int, experts: int, candidates: int) -> dict[str, Any]:
     """Return the measures of every planner after every number of candidates.
 
@@ -61,7 +49,9 @@ def compare(families: int, experts: int, candidates: int) -> dict[str, Any]:
         plans = [get_planner(name, pool, experts, seed).plan(candidates) for seed in range(seeds)]
         rows[name] = {
             measured: [
-                interval([measure(plan[:count], pool, experts)[measured] for plan in plans])
+                mean_interval(
+                    [measure(plan[:count], pool, experts)[measured] for plan in plans]
+                )._asdict()
                 for count in after
             ]
             for measured in MEASURES

@@ -20,7 +20,6 @@ same command goes on where it stopped.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from dataclasses import replace
@@ -30,8 +29,8 @@ from typing import Any
 
 import numpy as np
 
-import moesaic
 from benchmarks._again import cut, design_of, on_test, right_of, search_or_resume, with_session
+from benchmarks._show import answer
 from moesaic.bank import Trial
 from moesaic.config import merge_settings, parse_assignments
 from moesaic.runs._context import load_partition
@@ -215,6 +214,19 @@ def show(found: dict[str, Any]) -> None:
     print(f"{found['seconds']:.0f} s")
 
 
+def run(words: argparse.Namespace) -> dict[str, Any]:
+    """Run every seed and conclude."""
+    begun = time.monotonic()
+    seeds = [run_seed(words, seed) for seed in words.seeds]
+    return {
+        "data": words.data,
+        "price": words.price,
+        "seeds": seeds,
+        **conclude(seeds, words.ratios),
+        "seconds": time.monotonic() - begun,
+    }
+
+
 def main() -> int:
     """Run the benchmark; the exit status is 2 for bad input, 1 for a run that failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -238,24 +250,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="the runs, new or begun")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     words = parser.parse_args()
-    begun = time.monotonic()
-    try:
-        seeds = [run_seed(words, seed) for seed in words.seeds]
-    except moesaic.errors.MoesaicError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    found = {
-        "data": words.data,
-        "price": words.price,
-        "seeds": seeds,
-        **conclude(seeds, words.ratios),
-        "seconds": time.monotonic() - begun,
-    }
-    if words.json:
-        print(json.dumps(found))
-    else:
-        show(found)
-    return 0
+    return answer(words.json, lambda: run(words), show)
 
 
 if __name__ == "__main__":

@@ -31,9 +31,9 @@ from typing import Any
 
 import numpy as np
 
-import moesaic
 from benchmarks._again import cut, design_of, search_or_resume, with_session
 from benchmarks._factorial import FOLDER, assign_clusters, train_cell
+from benchmarks._show import answer
 from moesaic.bank import read_predictions
 from moesaic.config import merge_settings, parse_assignments
 from moesaic.data import open_dataset
@@ -232,6 +232,18 @@ def _points(gap: dict[str, float]) -> str:
     return f"{100 * gap['mean']:+.2f} ({100 * gap['low']:+.2f} to {100 * gap['high']:+.2f})"
 
 
+def run(words: argparse.Namespace) -> dict[str, Any]:
+    """Run every seed and conclude."""
+    begun = time.monotonic()
+    seeds = [run_seed(words, seed) for seed in words.seeds]
+    return {
+        "data": words.data,
+        "seeds": seeds,
+        **conclude(seeds),
+        "seconds": time.monotonic() - begun,
+    }
+
+
 def main() -> int:
     """Run the benchmark; the exit status is 2 for bad input, 1 for a run that failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -249,23 +261,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="the runs, new or begun")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     words = parser.parse_args()
-    begun = time.monotonic()
-    try:
-        seeds = [run_seed(words, seed) for seed in words.seeds]
-    except moesaic.errors.MoesaicError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    found = {
-        "data": words.data,
-        "seeds": seeds,
-        **conclude(seeds),
-        "seconds": time.monotonic() - begun,
-    }
-    if words.json:
-        print(json.dumps(found))
-    else:
-        show(found)
-    return 0
+    return answer(words.json, lambda: run(words), show)
 
 
 if __name__ == "__main__":

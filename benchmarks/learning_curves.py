@@ -16,7 +16,6 @@ The intervals are bootstrap intervals over families, the difference is paired.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 import time
@@ -29,8 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from benchmarks._show import answer
 from benchmarks._trials import Trials, read_trials
-from moesaic.errors import InputError, MoesaicError
+from moesaic.errors import InputError
 from moesaic.seeds import generator
 from moesaic.surrogate import Curve, CurveExtrapolator
 
@@ -168,18 +168,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     words = parser.parse_args()
-    try:
-        if words.draws < 1:
-            raise InputError(f"--draws is {words.draws}: give at least 1")
-        found = judge(read_trials(words.trials, words.early), words)
-    except MoesaicError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    if words.json:
-        print(json.dumps(found))
-    else:
-        show(found)
-    return 0
+    return answer(words.json, lambda: run(words), show)
+
+
+def run(words: argparse.Namespace) -> dict[str, Any]:
+    """Read the trials and judge the forecasts."""
+    if words.draws < 1:
+        raise InputError(f"--draws is {words.draws}: give at least 1")
+    return judge(read_trials(words.trials, words.early), words)
 
 
 def show(found: dict[str, Any]) -> None:

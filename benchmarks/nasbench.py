@@ -7,7 +7,6 @@ python -m benchmarks.nasbench --table nasbench201_12epoch.csv.gz \
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from benchmarks._nasbench_peers import PEERS, installed
 from benchmarks._nasbench_search import play_all, summary
 from benchmarks._nasbench_table import Cells, read_tables
+from benchmarks._show import answer
 from moesaic.errors import InputError, unknown_name
 
 PARTS = ("kendall", "search", "coverage", "cost")
@@ -40,20 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--figure", type=Path, default=None, help="a PNG file to draw")
     add("--json", action="store_true", help="print one JSON object")
     words = parser.parse_args(arguments)
-    try:
-        found = run(words)
-        if words.figure is not None:
-            from benchmarks._nasbench_figure import draw
-
-            draw(found, words.figure)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if words.json:
-        print(json.dumps(found))
-    else:
-        show(found)
-    return 0
+    return answer(words.json, lambda: run(words), show)
 
 
 def run(words: argparse.Namespace) -> dict[str, Any]:
@@ -83,6 +70,10 @@ def run(words: argparse.Namespace) -> dict[str, Any]:
         seeds = range(words.first_seed, words.first_seed + words.seeds)
         records = play_all(cells, playing, seeds, words.trials, words.workers, words.cache)
         found |= {**summary(cells, records, words.trials), "skipped": skipped}
+    if words.figure is not None:
+        from benchmarks._nasbench_figure import draw
+
+        draw(found, words.figure)
     return found
 
 

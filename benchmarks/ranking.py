@@ -10,7 +10,6 @@ with several seeds. Interrupted, the same command goes on where it stopped.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ import numpy as np
 import moesaic
 from benchmarks._ranking import Families, Joint, at_cost, curve, difference, draw_figure
 from benchmarks._ranking import judge_scores as judge
-from benchmarks._show import PlainWatcher
+from benchmarks._show import PlainWatcher, answer
 from moesaic.bank import read_predictions
 from moesaic.config import merge_settings, parse_assignments
 from moesaic.data import open_dataset
@@ -270,16 +269,7 @@ def main() -> int:
     parser.add_argument("--figure", type=Path, default=None, help="accuracy against cost")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     words = parser.parse_args()
-    try:
-        found = run(words)
-    except moesaic.errors.MoesaicError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    if words.json:
-        print(json.dumps(found))
-    else:
-        show(found)
-    return 0
+    return answer(words.json, lambda: run(words), show)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ data sets.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -20,9 +19,9 @@ from typing import Any
 import numpy as np
 
 import moesaic
-from benchmarks._show import PlainWatcher
+from benchmarks._show import PlainWatcher, answer
 from moesaic.config import merge_settings, parse_assignments
-from moesaic.errors import InputError, MoesaicError
+from moesaic.errors import InputError
 
 SMALL: dict[str, Any] = {
     "trials": 8,
@@ -123,16 +122,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=None, help="keep the runs here")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     words = parser.parse_args()
-    try:
-        found = run(words)
-    except MoesaicError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    if words.json:
-        print(json.dumps(found))
-    else:
-        show(found)
-    return 0
+    return answer(words.json, lambda: run(words), show)
 
 
 if __name__ == "__main__":

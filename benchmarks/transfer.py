@@ -1,8 +1,8 @@
 """What the bank of an earlier run adds to a surrogate of few cells, on a table of cells.
 
 One column of the table stands for the earlier run, another for this one. Kendall tau is taken on
-cells that neither had seen. The columns hold accuracies in per cent; the loss is what is missing to
-100 %.
+cells that neither had seen. The columns hold accuracies in per cent; the loss is
+what is missing to 100 %.
 
     python -m benchmarks.transfer --table cells.csv.gz --source cifar100-val --target cifar10-val
 """
@@ -10,19 +10,18 @@ cells that neither had seen. The columns hold accuracies in per cent; the loss i
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
+from benchmarks._nasbench_table import SPACE, read_tables
 from moesaic.bank import Observation, Trial
 from moesaic.errors import InputError, MoesaicError
+from moesaic.runs._evidence import mean_interval
 from moesaic.seeds import derive_seed, generator
 from moesaic.spaces import Architecture, SearchSpace, get_space
 from moesaic.surrogate import Prior, Surrogate, TransferSurrogate, get_surrogate
@@ -34,30 +33,10 @@ def read_table(path: Path, columns: list[str]) -> tuple[SearchSpace, list[Archit
     """Return the space, its n cells, and their losses (n, columns), isomorphic cells once.
 
     Raises:
-        InputError: no such file, a column missing, or a line that cannot be read.
+        InputError: see `read_tables`.
     """
-    if not path.is_file():
-        raise InputError(f"there is no file {path}: give a table of cells")
-    zipped = path.suffix == ".gz"
-    with gzip.open(path, "rt", newline="") if zipped else path.open(newline="") as stream:
-        reader = csv.DictReader(stream)
-        for name in ("cellstr", *columns):
-            if name not in (reader.fieldnames or ()):
-                raise InputError(f"{path.name} has no column {name}: it has {reader.fieldnames}")
-        lines = list(reader)
-    space: Any = get_space("nasbench201")
-    cells: dict[str, Architecture] = {}
-    losses = []
-    for number, line in enumerate(lines, start=2):
-        cell = space.parse(line["cellstr"])
-        if cell.key in cells:
-            continue
-        try:
-            losses.append([1.0 - float(line[name]) / 100.0 for name in columns])
-        except ValueError as error:
-            raise InputError(f"{path.name}, line {number}: {error}: mend it") from None
-        cells[cell.key] = cell
-    return space, list(cells.values()), np.asarray(losses)
+    found = read_tables([path], columns, columns).distinct()
+    return get_space(SPACE), found.architectures, 1.0 - found.accuracy / 100.0
 
 
 def observe(cells: list[Architecture], losses: Floats) -> list[Observation]:
@@ -123,7 +102,7 @@ def main() -> int:
         return error.exit_code
     table = {name: np.asarray([one[name] for one in draws]) for name in draws[0]}
     table["gain"] = table["with"] - table["without"]
-    found = {name: interval(values) for name, values in table.items()}
+    found = {name: mean_interval(values)._asdict() for name, values in table.items()}
     if words.json:
         asked = {name: getattr(words, name) for name in ("source", "target", "bank", "cells")}
         print(json.dumps({**asked, "draws": words.draws, "kendall": found}))
@@ -131,13 +110,6 @@ def main() -> int:
         for name, row in found.items():
             print(f"{name:12} {row['mean']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})")
     return 0
-
-
-def interval(values: Floats) -> dict[str, float]:
-    """Return the mean and its 95 % interval over draws (normal)."""
-    half = 1.96 * float(values.std(ddof=1)) / float(np.sqrt(len(values)))
-    mean = float(values.mean())
-    return {"mean": mean, "low": mean - half, "high": mean + half}
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def test_isomorphic_cells_are_read_once(table: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("--source old --target never", "no column never"),
+        ("--source old --target never", "no column 'never'"),
         ("--source old --target new", "ask for fewer"),
         ("--source old --target new --draws 1", "2 or more"),
     ],

@@ -7,17 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from moesaic.bank import Observation, Trial
 from moesaic.config import make_config
+from moesaic.data import Dataset, Split
 from moesaic.errors import InputError, Interrupted, RunFailed
 from moesaic.mixture import load_model
 from moesaic.runs import Watcher, resume, search
+from moesaic.runs._context import make_space
 from moesaic.runs._generalists import promote
 from moesaic.runs._price import PER_MAC, guide_price, price_report, priced
 from moesaic.runs._specialise import choose
 from moesaic.runs._variants import Design, oracle_experts
 from moesaic.spaces import SizedSpace, get_space
+from moesaic.spaces._plan import CellPlan
 
 WEIGHT = np.array([0.5, 0.5])
 
@@ -134,11 +138,35 @@ def test_the_oracle_gives_every_domain_the_expert_that_serves_it() -> None:
         ({"price": 1.0, "top_k": 2}, "top_k"),
         ({"width_choices": [0.5, 1.0]}, "give price"),
         ({"depth_choices": [1, 2]}, "give price"),
+        ({"stride_choices": [1, 2]}, "give price"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         make_config(settings)
+
+
+@pytest.mark.parametrize(
+    ("side", "given", "strides"),
+    [(16, {}, {1, 2}), (8, {}, {1}), (16, {"stride_choices": [1]}, {1}), (8, {"price": None}, {1})],
+)
+def test_images_of_16_pixels_are_also_read_at_half_the_resolution_under_a_price(
+    side: int, given: dict[str, Any], strides: set[int]
+) -> None:
+    split = Split(torch.zeros(4, 3, side, side, dtype=torch.uint8), torch.arange(4) % 2)
+    dataset = Dataset("none", split, split, split, ("a", "b"))
+    space = make_space(make_config({"data": "none", "price": 0.1, **given}), dataset)
+    rng = np.random.default_rng(0)
+    drawn = [CellPlan.from_text(space.sample(rng).text).stem_stride for _ in range(40)]
+    assert set(drawn) == strides
+
+
+def test_a_stride_that_leaves_no_image_is_refused_in_one_line() -> None:
+    split = Split(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.arange(4) % 2)
+    dataset = Dataset("none", split, split, split, ("a", "b"))
+    given = {"data": "none", "price": 0.1, "stride_choices": [1, 8]}
+    with pytest.raises(InputError, match="smaller stride_choices"):
+        make_space(make_config(given), dataset)
 
 
 def test_a_limit_that_no_network_keeps_is_refused_before_anything_is_written(

@@ -5,8 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from moesaic.errors import InputError
+from moesaic.errors import BuildError, InputError
 from moesaic.spaces import SearchSpace, SizedSpace, get_space
 from moesaic.strategies import get_strategy
 from moesaic.testing import SearchSpaceContract
@@ -18,6 +21,13 @@ class TestSizedSpace(SearchSpaceContract):
 
     def make_space(self) -> SearchSpace:
         return SizedSpace(get_space("nasbench201", widths=(4, 6)), (0.5, 1.0), (1, 2))
+
+
+class TestStrides(SearchSpaceContract):
+    draws = 4
+
+    def make_space(self) -> SearchSpace:
+        return SizedSpace(get_space("nasbench201", widths=(4, 6)), (0.5, 1.0), (), (1, 2))
 
 
 @pytest.fixture
@@ -99,3 +109,57 @@ def test_sizes_that_round_to_the_same_channels_count_once():
 def test_choices_that_make_no_sense_are_refused(widths, depths, words):
     with pytest.raises(InputError, match=words):
         SizedSpace(get_space("nasbench201"), widths, depths)
+
+
+CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+
+
+def test_strides_multiply_the_space_and_halve_the_resolution_of_all_that_follows():
+    inner = get_space("nasbench201", widths=(4, 6))
+    space = SizedSpace(inner, (1.0,), (), (1, 2))
+    assert space.size == 2 * inner.size
+    plain = inner.parse(CELL)
+    half = inner.parse(CELL + " [4-6 x1 /2]")
+    assert half == inner.at_stride(plain, 2)
+    assert space.describe(half).endswith("[4-6 x1 /2]")
+    assert {space.stratum(one).split("/")[1] for one in (plain, half)} == {"x1", "x1 stride 2"}
+    shape = (3, 16, 16)
+    nets = [space.build(one, shape, 10) for one in (plain, half)]
+    images = torch.zeros(2, *shape)
+    assert [net.stem(images).shape[-1] for net in nets] == [16, 8]
+    costs = [count_macs(net, shape) for net in nets]
+    assert costs == [space.estimate_macs(one, shape, 10) for one in (plain, half)]
+    assert 3.9 < costs[0] / costs[1] < 4.1
+    assert space.resize(half, (8, 12)) == inner.at_stride(inner.resize(plain, (8, 12)), 2)
+    place = inner.feature_names.index("log MACs")
+    assert inner.features(half)[place] < inner.features(plain)[place]
+
+
+@given(side=st.integers(4, 19), stride=st.integers(1, 4), stages=st.integers(1, 3))
+@settings(max_examples=25, deadline=None)
+def test_what_a_stem_costs_is_what_is_counted(side, stride, stages):
+    inner = get_space("nasbench201", widths=(2, 3, 4)[:stages])
+    one = inner.at_stride(inner.parse(CELL), stride)
+    shape = (1, side, side)
+    if -(-side // stride) < 2:
+        with pytest.raises(BuildError, match="stride_choices"):
+            inner.build(one, shape, 3)
+        return
+    assert inner.estimate_macs(one, shape, 3) == count_macs(inner.build(one, shape, 3), shape)
+
+
+def test_a_network_at_full_resolution_keeps_the_key_and_the_text_it_always_had():
+    inner = get_space("nasbench201", widths=(4, 6))
+    plain = inner.parse(CELL)
+    assert inner.at_stride(inner.at_stride(plain, 2), 1) == plain
+    assert "stride" not in plain.text
+    assert inner.at_stride(plain, 2).key != plain.key
+
+
+def test_strides_are_refused_where_there_is_no_stem():
+    with pytest.raises(InputError, match="omit them for the space vector_cells"):
+        SizedSpace(get_space("vector_cells"), (1.0,), (), (1, 2))
+    with pytest.raises(InputError, match="stem_stride must be 1 or more"):
+        get_space("nasbench201").at_stride(get_space("nasbench201").parse(CELL), 0)
+    with pytest.raises(InputError, match="stride_choices must be distinct"):
+        SizedSpace(get_space("nasbench201"), (1.0,), (), (2, 2))

@@ -52,6 +52,9 @@ class SearchConfig(RunConfig):
     depth_choices: tuple[int, ...] = Field(
         (), description="with a price: cells in every stage; cells_per_stage when not given"
     )
+    stride_choices: tuple[int, ...] | None = Field(
+        None, description="with a price: strides of the first convolution over images; 1 and 2"
+    )
     recipe: Recipe = Recipe()
     taught: Taught = Taught()
 
@@ -59,6 +62,11 @@ class SearchConfig(RunConfig):
     def priced(self) -> bool:
         """Whether compute has a price or a limit, so that experts keep sizes of their own."""
         return self.price is not None or self.max_macs is not None
+
+    @property
+    def sized(self) -> bool:
+        """Whether any sizes to draw from are given."""
+        return any((self.width_choices is not None, self.depth_choices, self.stride_choices))
 
     @field_validator("experts", "epochs", mode="before")
     @classmethod
@@ -111,10 +119,10 @@ class SearchConfig(RunConfig):
                 f"top_k is {self.top_k}, but price and max_macs count one expert a sample: "
                 "give top_k 1 or no price"
             )
-        if not self.priced and (self.width_choices is not None or self.depth_choices):
+        if not self.priced and self.sized:
             raise ValueError(
-                "width_choices and depth_choices are for a search with a price: give price or "
-                "max_macs (price 0 lets sizes differ and charges nothing)"
+                "width_choices, depth_choices and stride_choices are for a search with a price: "
+                "give price or max_macs (price 0 lets sizes differ and charges nothing)"
             )
         if not self.rungs or list(self.rungs) != sorted(set(self.rungs)) or self.rungs[0] < 1:
             raise ValueError(f"rungs is {self.rungs}, expected rising numbers of epochs")

@@ -18,9 +18,19 @@ from moesaic.data import Dataset, Normaliser, open_dataset
 from moesaic.errors import BuildError, InputError
 from moesaic.runs._folder import RunFolder
 from moesaic.seeds import generator
-from moesaic.spaces import WIDTH_CHOICES, CellSpaceBase, SearchSpace, SizedSpace, get_space
+from moesaic.spaces import (
+    STRIDE_CHOICES,
+    WIDTH_CHOICES,
+    CellSpace,
+    CellSpaceBase,
+    SearchSpace,
+    SizedSpace,
+    get_space,
+)
 from moesaic.spaces.families import load_plugin
 from moesaic.structure import Partition
+
+_LEAST_TO_HALVE = 16  # pixels a side
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,12 @@ def load_context(path: str) -> Context:
     return Context(folder, config, dataset, Normaliser.fit(dataset.train))
 
 
+def _strides(space: CellSpaceBase, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the stem strides that are drawn where none are given."""
+    small = len(input_shape) != 3 or min(input_shape[1:]) < _LEAST_TO_HALVE
+    return () if small or not isinstance(space, CellSpace) else STRIDE_CHOICES
+
+
 def make_space(config: SearchConfig, dataset: Dataset) -> SearchSpace:
     """Return the search space that the settings name, made sure that it fits the data.
 
@@ -92,13 +108,20 @@ def make_space(config: SearchConfig, dataset: Dataset) -> SearchSpace:
         options["widths"] = config.widths
     space = get_space(name, **options)
     if config.priced and isinstance(space, CellSpaceBase):
-        space = SizedSpace(space, config.width_choices or WIDTH_CHOICES, config.depth_choices)
-    elif config.width_choices is not None or config.depth_choices:
+        strides = config.stride_choices
+        if strides is None:
+            strides = _strides(space, dataset.input_shape)
+        widths = config.width_choices or WIDTH_CHOICES
+        space = SizedSpace(space, widths, config.depth_choices, strides)
+    elif config.sized:
         raise InputError(
-            f"the space {name} draws sizes of its own: omit width_choices and depth_choices"
+            f"the space {name} draws sizes of its own: omit width_choices, depth_choices and "
+            "stride_choices"
         )
     sample = space.sample(generator(config.seed, "space"))
     try:
+        if isinstance(space, SizedSpace):
+            space.check(sample, dataset.input_shape, len(dataset.classes))
         space.build(sample, dataset.input_shape, len(dataset.classes))
     except BuildError as error:
         raise InputError(

@@ -7,7 +7,7 @@ from moesaic.spaces._cells import CellSpace
 from moesaic.spaces._listed import ListedSpace
 from moesaic.spaces._match import match_macs
 from moesaic.spaces._registry import get_space, space_names
-from moesaic.spaces._sizes import WIDTH_CHOICES, SizedSpace
+from moesaic.spaces._sizes import STRIDE_CHOICES, WIDTH_CHOICES, SizedSpace
 from moesaic.spaces._vector_cells import VectorCellSpace
 from moesaic.spaces.families import (
     Family,
@@ -19,6 +19,7 @@ from moesaic.spaces.families import (
 )
 
 __all__ = [
+    "STRIDE_CHOICES",
     "WIDTH_CHOICES",
     "Architecture",
     "CellSpace",

@@ -135,7 +135,9 @@ class CellSpaceBase(SearchSpace):
     def features(self, architecture: Architecture) -> NDArray[np.float64]:
         """Return the vector (F,) that `feature_names` names; equal keys give equal vectors."""
         plan = CellPlan.from_text(architecture.text)
-        return self._feature_map(plan.canonical(), plan.widths, plan.cells_per_stage)
+        return self._feature_map(
+            plan.canonical(), plan.widths, plan.cells_per_stage, plan.stem_stride
+        )
 
     def resize(self, architecture: Architecture, widths: tuple[int, ...]) -> Architecture:
         """Return the same cell at other widths, as many as before.
@@ -171,8 +173,8 @@ class CellSpaceBase(SearchSpace):
     def describe(self, architecture: Architecture) -> str:
         """Return the cell as NAS-Bench-201 prints it.
 
-        Widths and cells a stage follow, as in "|...| [16-32-64 x5]", where they are not the
-        space's own. `parse` is the inverse.
+        Widths, cells a stage and the stem's stride follow, as in "|...| [16-32-64 x5 /2]", where
+        they are not the space's own. `parse` is the inverse.
         """
         plan = CellPlan.from_text(architecture.text)
         own = self._plan(plan.encoding).skeleton_string()
@@ -185,10 +187,11 @@ class CellSpaceBase(SearchSpace):
         Raises:
             InputError: the string is malformed or not a cell of this space.
         """
-        cell, widths, cells_per_stage = split_skeleton(text)
+        cell, skeleton = split_skeleton(text)
         plan = self._plan(self._wiring.check(parse_cell(cell)))
-        if widths is not None and cells_per_stage is not None:
-            plan = replace(plan, widths=check_widths(widths), cells_per_stage=cells_per_stage)
+        if skeleton is not None:
+            check_widths(skeleton.widths)
+            plan = replace(plan, **skeleton._asdict())
         return self._architecture(plan)
 
     def graph(self, architecture: Architecture) -> list[Edge]:
@@ -202,6 +205,9 @@ class CellSpaceBase(SearchSpace):
         return CellPlan(encoding, self._wiring.output, self._widths, self._cells_per_stage)
 
     def _architecture(self, plan: CellPlan) -> Architecture:
-        work = json.dumps([plan.canonical(), plan.widths, plan.cells_per_stage])
+        parts = [plan.canonical(), plan.widths, plan.cells_per_stage]
+        if plan.stem_stride != 1:  # keys of networks at full resolution are older than this word
+            parts.append(plan.stem_stride)
+        work = json.dumps(parts)
         key = hashlib.blake2b(work.encode(), digest_size=8).hexdigest()
         return Architecture(key=key, space=self.name, text=plan.to_text(), family=self.name)

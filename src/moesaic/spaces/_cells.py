@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import nn
 
+from moesaic.errors import InputError
 from moesaic.spaces._base import Architecture
 from moesaic.spaces._cell_base import CellSpaceBase
 from moesaic.spaces._features import FeatureMap
@@ -64,7 +67,12 @@ class CellSpace(CellSpaceBase):
         """
         plan = CellPlan.from_text(architecture.text)
         return CellNetwork(
-            plan.canonical(), plan.widths, plan.cells_per_stage, tuple(input_shape), classes
+            plan.canonical(),
+            plan.widths,
+            plan.cells_per_stage,
+            tuple(input_shape),
+            classes,
+            plan.stem_stride,
         )
 
     def estimate_macs(
@@ -73,8 +81,24 @@ class CellSpace(CellSpaceBase):
         """Return the exact multiply-accumulates of one sample; nothing is built."""
         plan = CellPlan.from_text(architecture.text)
         return network_macs(
-            plan.canonical(), plan.widths, plan.cells_per_stage, input_shape, classes
+            plan.canonical(),
+            plan.widths,
+            plan.cells_per_stage,
+            input_shape,
+            classes,
+            plan.stem_stride,
         )
+
+    def at_stride(self, architecture: Architecture, stem_stride: int) -> Architecture:
+        """Return the same cell behind a first convolution of another stride.
+
+        Raises:
+            InputError: the stride is not 1 or more.
+        """
+        if type(stem_stride) is not int or stem_stride < 1:
+            raise InputError(f"stem_stride must be 1 or more, got {stem_stride!r}")
+        plan = CellPlan.from_text(architecture.text)
+        return self._architecture(replace(plan, stem_stride=stem_stride))
 
 
 def nasbench201(widths: tuple[int, ...] = DEFAULT_WIDTHS, cells_per_stage: int = 1) -> CellSpace:

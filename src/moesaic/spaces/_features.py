@@ -44,7 +44,7 @@ class FeatureMap(ABC):
         """
         self._operations = tuple(op for op in operations if op != NONE)
         self._bags = _bags(tuple(op for op in self._operations if op != self.skip), longest)
-        empty = self._values(((0, 1, self._operations[0]),), (1,), 1)
+        empty = self._values(((0, 1, self._operations[0]),), (1,), 1, 1)
         self.names = tuple(empty)
 
     @abstractmethod
@@ -61,20 +61,22 @@ class FeatureMap(ABC):
 
     @abstractmethod
     def _cost(
-        self, edges: Edges, widths: tuple[int, ...], cells_per_stage: int
+        self, edges: Edges, widths: tuple[int, ...], cells_per_stage: int, stem_stride: int
     ) -> dict[str, float]:
         """Return logarithms of the cost and of the widths."""
 
     def __call__(
-        self, edges: Edges, widths: tuple[int, ...], cells_per_stage: int
+        self, edges: Edges, widths: tuple[int, ...], cells_per_stage: int, stem_stride: int = 1
     ) -> NDArray[np.float64]:
         """Return the vector of a canonical cell; zeros for a dead one."""
         if not edges:
             return np.zeros(len(self.names))
-        return np.array(list(self._values(edges, widths, cells_per_stage).values()), dtype=float)
+        return np.array(
+            list(self._values(edges, widths, cells_per_stage, stem_stride).values()), dtype=float
+        )
 
     def _values(
-        self, edges: Edges, widths: tuple[int, ...], cells_per_stage: int
+        self, edges: Edges, widths: tuple[int, ...], cells_per_stage: int, stem_stride: int
     ) -> dict[str, float]:
         operations = Counter(op for *_, op in edges)
         values = {f"count {op}": float(operations[op]) for op in self._operations}
@@ -89,7 +91,7 @@ class FeatureMap(ABC):
         share, variance = self._signal_shares(edges)
         values |= self._share_statistics(share)
         values["log variance"] = math.log(variance)
-        return values | self._cost(edges, widths, cells_per_stage)
+        return values | self._cost(edges, widths, cells_per_stage, stem_stride)
 
     def _contract(self, sequence: Sequence) -> Sequence:
         return tuple(sorted(op for op in sequence if op != self.skip))

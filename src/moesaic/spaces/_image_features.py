@@ -61,10 +61,10 @@ class ImageFeatureMap(FeatureMap):
         return _POOLED_VARIANCE if is_pooling(operation) else 1.0
 
     def _cost(
-        self, edges: Edges, widths: tuple[int, ...], cells_per_stage: int
+        self, edges: Edges, widths: tuple[int, ...], cells_per_stage: int, stem_stride: int
     ) -> dict[str, float]:
         """Take the MACs on a 32 x 32 colour image."""
-        macs = network_macs(edges, widths, cells_per_stage, _REFERENCE_IMAGE, classes=10)
+        macs = network_macs(edges, widths, cells_per_stage, _REFERENCE_IMAGE, 10, stem_stride)
         relative = sum(macs_per_pixel(op, widths[0]) for *_, op in edges) / widths[0] ** 2
         return {
             "log cell cost": math.log1p(relative),

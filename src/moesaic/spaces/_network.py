@@ -23,11 +23,12 @@ class StageMap(NamedTuple):
     pixels: int
 
 
-def stage_maps(input_shape: tuple[int, ...], stages: int) -> list[StageMap]:
+def stage_maps(input_shape: tuple[int, ...], stages: int, stem_stride: int = 1) -> list[StageMap]:
     """Return the map of every stage; a map of 2 pixels a side is not reduced further.
 
     Raises:
-        BuildError: the shape is not that of an image of 4 pixels or more a side.
+        BuildError: the shape is not that of an image of 4 pixels or more a side, or the stem
+            leaves less than 2 of them.
     """
     if len(input_shape) == 1:
         raise BuildError(
@@ -39,8 +40,14 @@ def stage_maps(input_shape: tuple[int, ...], stages: int) -> list[StageMap]:
             f"a cell network takes images (C, H, W) of {SMALLEST_INPUT} pixels or more a side, "
             f"got input shape {input_shape}: choose a larger --image-size"
         )
-    height, width = input_shape[1:]
-    maps = [StageMap(1, height * width)]
+    height, width = (-(-side // stem_stride) for side in input_shape[1:])
+    if min(height, width) < SMALLEST_MAP:
+        raise BuildError(
+            f"a stem of stride {stem_stride} leaves {height} x {width} pixels of an image of "
+            f"{input_shape[1]} x {input_shape[2]}, expected {SMALLEST_MAP} or more a side: give "
+            "smaller stride_choices or a larger --image-size"
+        )
+    maps = [StageMap(stem_stride, height * width)]
     for _ in range(1, stages):
         stride = 2 if (min(height, width) + 1) // 2 >= SMALLEST_MAP else 1
         height, width = -(-height // stride), -(-width // stride)
@@ -54,13 +61,14 @@ def network_macs(
     cells_per_stage: int,
     input_shape: tuple[int, ...],
     classes: int,
+    stem_stride: int = 1,
 ) -> int:
     """Return the multiply-accumulates of one sample through `CellNetwork`, without building it.
 
     Raises:
         BuildError: as `stage_maps`.
     """
-    maps = stage_maps(input_shape, len(widths))
+    maps = stage_maps(input_shape, len(widths), stem_stride)
     total = maps[0].pixels * 9 * input_shape[0] * widths[0] + widths[-1] * classes
     for width, here in zip(widths, maps, strict=True):
         cell = sum(macs_per_pixel(operation, width) for *_, operation in edges)
@@ -107,6 +115,7 @@ class CellNetwork(nn.Module):
         cells_per_stage: int,
         input_shape: tuple[int, ...],
         classes: int,
+        stem_stride: int = 1,
     ) -> None:
         """Build the network.
 
@@ -116,14 +125,16 @@ class CellNetwork(nn.Module):
             cells_per_stage: how often the cell is repeated in a stage.
             input_shape: (C, H, W), H and W at least 4.
             classes: number of logits.
+            stem_stride: of the first convolution; 2 halves the resolution of all that follows.
 
         Raises:
-            BuildError: the cell is dead or the shape is not that of an image of 4 pixels or more.
+            BuildError: the cell is dead, the stem leaves too little, or the shape is not that of
+                an image of 4 pixels or more.
         """
         super().__init__()
-        maps = stage_maps(input_shape, len(widths))
+        maps = stage_maps(input_shape, len(widths), stem_stride)
         self.stem = nn.Sequential(
-            nn.Conv2d(input_shape[0], widths[0], 3, padding=1, bias=False),
+            nn.Conv2d(input_shape[0], widths[0], 3, stride=stem_stride, padding=1, bias=False),
             nn.BatchNorm2d(widths[0]),
         )
         stages: list[nn.Module] = [

@@ -7,11 +7,14 @@ import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 from moesaic.errors import InputError
 from moesaic.spaces._graph import Edge, Edges, canonical_form, live_edges
 
-_SKELETON = re.compile(r"^(?P<cell>.*\S)\s+\[(?P<widths>\d+(-\d+)*) x(?P<cells>\d+)\]$")
+_SKELETON = re.compile(
+    r"^(?P<cell>.*\S)\s+\[(?P<widths>\d+(-\d+)*) x(?P<cells>\d+)( /(?P<stride>\d+))?\]$"
+)
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,14 @@ class CellPlan:
         output: the output vertex, or None for the sum of the leaves.
         widths: channels, one a stage.
         cells_per_stage: how often the cell is repeated in a stage.
+        stem_stride: pixels from one output of the first convolution to the next.
     """
 
     encoding: Edges
     output: int | None
     widths: tuple[int, ...]
     cells_per_stage: int
+    stem_stride: int = 1
 
     def canonical(self) -> Edges:
         """Return the live part of the cell, the same tuple for isomorphic cells."""
@@ -36,12 +41,14 @@ class CellPlan:
 
     def to_text(self) -> str:
         """Return canonical JSON."""
-        payload = {
+        payload: dict[str, Any] = {
             "edges": self.encoding,
             "output": self.output,
             "widths": self.widths,
             "cells_per_stage": self.cells_per_stage,
         }
+        if self.stem_stride != 1:  # the text of a network at full resolution has no such word
+            payload["stem_stride"] = self.stem_stride
         return json.dumps(payload, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -58,6 +65,7 @@ class CellPlan:
             output = None if payload["output"] is None else int(payload["output"])
             widths = check_widths(payload["widths"])
             cells_per_stage = int(payload["cells_per_stage"])
+            stem_stride = int(payload.get("stem_stride", 1))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"not the description of a cell: {text[:80]!r}; expected JSON with edges, output, "
@@ -65,11 +73,12 @@ class CellPlan:
             ) from error
         if any(not 0 <= i < j for i, j, _ in edges):
             raise InputError(f"a cell's edges go from a lower to a higher vertex, got {edges}")
-        return cls(edges, output, widths, cells_per_stage)
+        return cls(edges, output, widths, cells_per_stage, stem_stride)
 
     def skeleton_string(self) -> str:
-        """Return widths and cells a stage, e.g. "[8-16-32 x1]"."""
-        return f"[{'-'.join(map(str, self.widths))} x{self.cells_per_stage}]"
+        """Return "[8-16-32 x1 /2]": widths, cells a stage, the stem's stride unless it is 1."""
+        stride = f" /{self.stem_stride}" if self.stem_stride != 1 else ""
+        return f"[{'-'.join(map(str, self.widths))} x{self.cells_per_stage}{stride}]"
 
     def cell_string(self) -> str:
         """Return the cell as NAS-Bench-201 prints it: "|operation~source|...|" a vertex."""
@@ -114,10 +123,18 @@ def parse_cell(text: str) -> Edges:
     return tuple(edges)
 
 
-def split_skeleton(text: str) -> tuple[str, tuple[int, ...] | None, int | None]:
-    """Split "cell [8-16-32 x1]" into cell, widths and cells a stage; None where not given."""
+class Skeleton(NamedTuple):
+    """What a cell is repeated in: widths, one a stage, cells a stage, and the stem's stride."""
+
+    widths: tuple[int, ...]
+    cells_per_stage: int
+    stem_stride: int
+
+
+def split_skeleton(text: str) -> tuple[str, Skeleton | None]:
+    """Split "cell [8-16-32 x1 /2]" into the cell and its skeleton, None where not given."""
     match = _SKELETON.match(text.strip())
     if match is None:
-        return text, None, None
+        return text, None
     widths = tuple(int(width) for width in match["widths"].split("-"))
-    return match["cell"], widths, int(match["cells"])
+    return match["cell"], Skeleton(widths, int(match["cells"]), int(match["stride"] or 1))

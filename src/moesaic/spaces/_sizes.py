@@ -1,22 +1,26 @@
-"""A search space in several sizes: the same cells at other widths and depths; it adds no cell."""
+"""A search space in several sizes: the same cells at other widths, depths and resolutions."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from moesaic.errors import InputError
 from moesaic.spaces._base import Architecture, SearchSpace
 from moesaic.spaces._cell_base import CellSpaceBase
+from moesaic.spaces._cells import CellSpace
 
 WIDTH_CHOICES = (0.35, 0.5, 0.7, 1.0, 1.4)  # each costs about twice the last
+STRIDE_CHOICES = (1, 2)  # a stem of stride 2 costs about a quarter
 
 
 class SizedSpace(SearchSpace):
-    """Every cell of a space at every width factor and at every depth.
+    """Every cell of a space at every width factor, at every depth and behind every stem.
 
     The architectures are those of the inner space, so what is built from them, and their names and
     keys, are too. Strata are the pairs of an inner stratum and a size, as "inner/size": a sampler
@@ -28,6 +32,7 @@ class SizedSpace(SearchSpace):
         space: CellSpaceBase,
         width_choices: Sequence[float] = WIDTH_CHOICES,
         depth_choices: Sequence[int] = (),
+        stride_choices: Sequence[int] = (),
     ) -> None:
         """Describe the sizes.
 
@@ -35,11 +40,22 @@ class SizedSpace(SearchSpace):
             space: the inner space; its own widths are those of factor 1.
             width_choices: factors on these widths, each rounded to whole channels, at least one.
             depth_choices: cells in every stage; none to keep the inner space's own.
+            stride_choices: of the first convolution of image cells; none for 1.
 
         Raises:
-            InputError: no width, or choices that are doubled or not positive.
+            InputError: no width, choices that are doubled or not positive, or strides for cells
+                that have no such convolution.
         """
-        for name, choices in (("width", width_choices), ("depth", depth_choices)):
+        if stride_choices and not isinstance(space, CellSpace):
+            raise InputError(
+                f"stride_choices are for cells over images: omit them for the space {space.name}"
+            )
+        every: dict[str, Sequence[float]] = {
+            "width": width_choices,
+            "depth": depth_choices,
+            "stride": stride_choices,
+        }
+        for name, choices in every.items():
             if len(set(choices)) < len(choices) or any(not choice > 0 for choice in choices):
                 raise InputError(f"{name}_choices must be distinct and above 0, got {choices}")
         if not width_choices:
@@ -52,11 +68,13 @@ class SizedSpace(SearchSpace):
             widths = tuple(max(1, round(width * factor)) for width in space.own_widths)
             self._widths.setdefault(widths, f"x{factor:g}")
         self._depths = tuple(depth_choices)
+        self._strides = tuple(stride_choices)
 
     @property
     def size(self) -> int:
         """Number of encodings of the inner space times that of the sizes."""
-        return self.inner.size * len(self._widths) * max(1, len(self._depths))
+        choices = (self._widths, self._depths, self._strides)
+        return self.inner.size * math.prod(max(1, len(each)) for each in choices)
 
     def sample(self, rng: np.random.Generator) -> Architecture:
         """Draw an architecture of the inner space, then a size, every one as likely."""
@@ -89,6 +107,16 @@ class SizedSpace(SearchSpace):
         """Return the network that the inner space builds."""
         return self.inner.build(architecture, input_shape, classes)
 
+    def check(self, architecture: Architecture, input_shape: tuple[int, ...], classes: int) -> None:
+        """Build one architecture at every size, on the meta device.
+
+        Raises:
+            BuildError: one of the sizes does not fit such inputs.
+        """
+        with torch.device("meta"):
+            for _, sized in self._sizes(architecture):
+                self.build(sized, input_shape, classes)
+
     def estimate_macs(
         self, architecture: Architecture, input_shape: tuple[int, ...], classes: int
     ) -> int | None:
@@ -116,8 +144,17 @@ class SizedSpace(SearchSpace):
         found = []
         for widths, name in self._widths.items():
             sized = self.inner.resize(architecture, widths)
-            if not self._depths:
-                found.append((name, sized))
-            for depth in self._depths:
-                found.append((f"{name} of {depth}", self.inner.repeat(sized, depth)))
+            deep = [
+                (f"{name} of {depth}", self.inner.repeat(sized, depth)) for depth in self._depths
+            ]
+            found += deep or [(name, sized)]
+        if isinstance(self.inner, CellSpace) and self._strides:
+            return [
+                (
+                    name if stride == 1 else f"{name} stride {stride}",
+                    self.inner.at_stride(one, stride),
+                )
+                for stride in self._strides
+                for name, one in found
+            ]
         return found

@@ -52,7 +52,7 @@ class VectorFeatureMap(FeatureMap):
         return _RELU_VARIANCE if operation == "relu" else 1.0
 
     def _cost(
-        self, edges: Edges, widths: tuple[int, ...], cells_per_stage: int
+        self, edges: Edges, widths: tuple[int, ...], cells_per_stage: int, stem_stride: int
     ) -> dict[str, float]:
         """Take the MACs on vectors of eight numbers."""
         macs = vector_network_macs(edges, widths, cells_per_stage, _REFERENCE_VECTOR, classes=10)

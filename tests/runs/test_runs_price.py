@@ -14,7 +14,7 @@ from moesaic.config import make_config
 from moesaic.data import Dataset, Split
 from moesaic.errors import InputError, Interrupted, RunFailed
 from moesaic.mixture import load_model
-from moesaic.runs import Watcher, resume, search
+from moesaic.runs import Watcher, open_run, resume, search
 from moesaic.runs._context import make_space
 from moesaic.runs._generalists import promote
 from moesaic.runs._price import PER_MAC, guide_price, price_report, priced
@@ -188,7 +188,7 @@ def run(spec: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict
         "width_choices": (0.5, 1.5),
         "depth_choices": (1, 2),
         "price": 0.5,
-        "epochs": 1,
+        "epochs": 4,  # after one the copies may be the better ones, and be handed over
         "executor": "inprocess",
     }
     return folder, search(make_config(settings), folder).result
@@ -211,6 +211,18 @@ def test_experts_keep_their_sizes_and_the_rest_is_matched_to_their_expected_cost
     for name in ("single", "homogeneous", "random"):
         assert result["baselines"][name]["macs_active"] == pytest.approx(expected, rel=0.15)
     assert load_model(folder).input_shape == (1, 8, 8)
+
+
+def test_the_chosen_cells_are_trained_at_every_size_on_their_clusters(
+    run: tuple[Path, dict[str, Any]],
+) -> None:
+    folder, result = run
+    with open_run(folder).bank() as bank:
+        found = bank.observations(stage="specialise-2-2")
+    assert len({one.trial.subset for one in found}) == 2
+    assert len(found) == 2 * 3  # four sizes, of which one is known
+    history = result["selection"]["history"]
+    assert history == sorted(history, reverse=True)
 
 
 def test_the_front_of_the_bank_is_told(run: tuple[Path, dict[str, Any]]) -> None:
@@ -263,8 +275,6 @@ def test_a_run_with_a_limit_that_was_interrupted_gives_the_same(
 
 
 def test_sizes_differ_in_the_bank(run: tuple[Path, dict[str, Any]]) -> None:
-    from moesaic.runs import open_run
-
     folder, _ = run
     with open_run(folder).bank() as stored:
         tried = [o.trial.architecture for o in stored.observations(stage="rung-0")]

@@ -15,7 +15,7 @@ from moesaic.report._material import Material
 
 _STAGES = (
     ("rung-", "architectures tried on all data"),
-    ("specialise-", "experts continued on their clusters, with controls"),
+    ("specialise-", "experts trained on their clusters, with controls"),
     ("saturation", "finding out how long to train"),
     ("how-many", "finding out how many experts"),
     ("final-", "final mixture and baselines"),

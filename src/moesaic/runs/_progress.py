@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from moesaic.config import SearchConfig
+from moesaic.runs._sizing import MOST_SIZES
 
 _LIKELY_EPOCHS = 24
 _HOW_MANY = 12  # trainings of the highest rung that finding K is likely to cost
@@ -74,6 +75,8 @@ def expected_work(config: SearchConfig, experts: int, epochs: int | None, domain
         promoted = max(experts + 1, config.trials // config.eta**level)
         work += promoted * (rungs[level] - rungs[level - 1])
     work += (experts + 2) * rungs[-1]
+    if config.priced:
+        work += MOST_SIZES * rungs[-1]  # twice the epochs, on half of the compute
     if config.experts == "auto":
         work += _HOW_MANY * rungs[-1]
     chosen = epochs or (_LIKELY_EPOCHS if config.epochs == "auto" else int(config.epochs))

@@ -98,7 +98,7 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
         session.watcher.say(f"{how_many['found']} experts pay, {experts} are trained")
         groups = None  # the strategy's are of another number
     gate = gate_macs(dataset.input_shape, experts)
-    choice = specialise(session, rung, weight, experts, gate, groups)
+    choice = specialise(session, rung, weight, experts, gate, groups, space)
     design = design_final(session, space, choice, partition)
     shares = np.bincount(partition.validation, minlength=partition.count) / max(
         1, len(partition.validation)

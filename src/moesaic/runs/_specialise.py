@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from moesaic.bank import Bank, Observation, Trial
 from moesaic.errors import InputError, RunFailed
+from moesaic.runs._context import load_context
 from moesaic.runs._price import guide_price, limit_of, price_of, priced
 from moesaic.runs._session import SearchSession
+from moesaic.runs._sizing import sizing_trials
 from moesaic.runs._structure import group_clusters
 from moesaic.seeds import derive_seed
 from moesaic.selection import Limits, Selection, select
-from moesaic.spaces import Architecture
+from moesaic.spaces import Architecture, SearchSpace, SizedSpace
 
 _CANDIDATES = 2
 STEP = _CANDIDATES + 1
@@ -57,11 +59,13 @@ def specialise(
     experts: int,
     gate: int = 0,
     groups: NDArray[np.int64] | None = None,
+    space: SearchSpace | None = None,
 ) -> Choice:
     """Choose experts, train them on their clusters, choose again until nothing improves.
 
     The bank only grows and the incumbent stays in it, so the objective never gets worse. A
-    specialist has the size of the generalist it continues.
+    specialist has the size of the generalist it continues; in a space of several sizes the chosen
+    cells are then trained on their clusters at other sizes too, and the last choice is among all.
 
     Args:
         session: the run.
@@ -70,6 +74,7 @@ def specialise(
         experts: K.
         gate: multiply-accumulates of the gate, which count in a limit.
         groups: the group (M,) of every cluster to start from; neighbouring ones when not given.
+        space: the search space.
 
     Raises:
         RunFailed: no choice keeps to the limit on expected multiply-accumulates.
@@ -101,6 +106,23 @@ def specialise(
         groups = routed
         parents = [[bank[position]] for position in choice.chosen]
     if choice is None:
+        choice = choose(bank, weight, experts, **terms)
+        history.append(choice.objective)
+    if isinstance(space, SizedSpace) and config.rounds and not _closed(session, experts):
+        dataset = load_context(str(session.folder.path)).dataset
+        trials = sizing_trials(
+            config,
+            space,
+            [bank[position] for position in choice.chosen],
+            np.asarray(choice.routing).argmax(axis=1).astype(np.int64),
+            weight,
+            _stage(experts, config.rounds),
+            guide,
+            dataset.input_shape,
+            len(dataset.classes),
+        )
+        found = session.perform(f"sizes of {experts} experts", trials)
+        bank += [o for o in found if o is not None]
         choice = choose(bank, weight, experts, **terms)
         history.append(choice.objective)
     return Choice(
@@ -179,6 +201,20 @@ def best_of_groups(
     return best
 
 
+def _closed(session: SearchSession, experts: int) -> bool:
+    """Tell whether no time is left for sizes; recorded, so that a resumed run agrees."""
+    name = f"sizes_closed_{experts}"
+    closed: bool | None = session.bank.meta(name)
+    if closed is None:
+        closed = session.out_of_time(0.5)
+        session.bank.set_meta(name, closed)
+    return closed
+
+
+def _stage(experts: int, number: int) -> str:
+    return f"specialise-{experts}-{number}"
+
+
 def _round(
     session: SearchSession,
     parents: Sequence[Sequence[Observation]],
@@ -193,7 +229,7 @@ def _round(
     """
     config = session.config
     recipe = config.recipe.for_epochs(config.rungs[-1]).to_dict()
-    stage = f"specialise-{len(parents)}-{number}"
+    stage = _stage(len(parents), number)
     trials = []
     for group, candidates in enumerate(parents):
         subset = tuple(bool(value) for value in groups == group)

@@ -107,6 +107,10 @@ class SizedSpace(SearchSpace):
         """Return the network that the inner space builds."""
         return self.inner.build(architecture, input_shape, classes)
 
+    def sizes(self, architecture: Architecture) -> list[Architecture]:
+        """Return one architecture at every size, its own among them where it is one of these."""
+        return [sized for _, sized in self._sizes(architecture)]
+
     def check(self, architecture: Architecture, input_shape: tuple[int, ...], classes: int) -> None:
         """Build one architecture at every size, on the meta device.
 

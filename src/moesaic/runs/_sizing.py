@@ -1,0 +1,96 @@
+"""The sizes of specialists: chosen cells trained on their own clusters at other sizes.
+
+What a size is worth to an expert shows only where it is trained on what it will serve: generalists
+spend their width on everything else too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moesaic.bank import Observation, Trial
+from moesaic.config import SearchConfig
+from moesaic.seeds import derive_seed
+from moesaic.spaces import Architecture, SizedSpace
+
+MOST_SIZES = 8  # sizes of one expert that are trained
+
+
+def sizing_trials(
+    config: SearchConfig,
+    space: SizedSpace,
+    experts: Sequence[Observation],
+    groups: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    stage: str,
+    price: float,
+    input_shape: tuple[int, ...],
+    classes: int,
+) -> list[Trial]:
+    """Plan the chosen cells at other sizes, from scratch, each on the clusters of its expert.
+
+    They are trained for as many epochs as the chosen ones saw their clusters: as generalists and
+    as specialists. A size whose compute alone costs more than the expert in its place does, loss
+    and compute together, is left out; of more than `MOST_SIZES` sizes of an expert those are taken
+    whose costs lie apart.
+
+    Args:
+        config: the settings.
+        space: what sizes there are.
+        experts: the chosen ones, (K,).
+        groups: the chosen expert of every cluster, (M,).
+        weight: shares (M,) of the clusters.
+        stage: of the trials.
+        price: nats per multiply-accumulate, 0 for none.
+        input_shape: of one sample.
+        classes: number of classes.
+    """
+    recipe = config.recipe.for_epochs(2 * config.rungs[-1]).to_dict()
+    trials = []
+    for group, expert in enumerate(experts):
+        mask = groups == group
+        if expert.trial.architecture is None or not mask.any():
+            continue
+        known = np.nan_to_num(expert.loss[mask])
+        worth = float(np.average(known, weights=np.maximum(weight[mask], 1e-12)))
+        sizes = []
+        for other in space.sizes(expert.trial.architecture):
+            macs = space.estimate_macs(other, input_shape, classes) or 0
+            if other != expert.trial.architecture and price * (macs - expert.macs) <= worth:
+                sizes.append((macs, other))
+        trials += [
+            Trial(
+                kind="expert",
+                stage=stage,
+                index=MOST_SIZES * group + place,
+                seed=derive_seed(config.seed, stage, group),
+                architecture=size,
+                subset=tuple(bool(value) for value in mask),
+                recipe=recipe,
+            )
+            for place, size in enumerate(apart(sizes, MOST_SIZES))
+        ]
+    return trials
+
+
+def apart(sizes: Sequence[tuple[int, Architecture]], most: int) -> list[Architecture]:
+    """Return at most so many architectures, cheapest first, whose costs lie apart.
+
+    The dearest stays; then, one after the other, the one whose cost is farthest, as a ratio, from
+    those that stay.
+
+    Args:
+        sizes: (multiply-accumulates, architecture).
+        most: how many are kept.
+    """
+    left = sorted(sizes, key=lambda pair: pair[0])
+    cost = np.log([max(macs, 1) for macs, _ in left])
+    kept = [len(left) - 1] if left else []
+    while len(kept) < min(most, len(left)):
+        away = np.abs(cost[:, None] - cost[kept]).min(axis=1)
+        away[kept] = -1.0
+        kept.append(int(away.argmax()))
+    return [left[place][1] for place in sorted(kept)]

@@ -1,0 +1,80 @@
+"""Sizes of specialists: which are trained, on what, and that the choice can only gain."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moesaic.bank import Observation, Trial
+from moesaic.config import make_config
+from moesaic.runs._sizing import MOST_SIZES, apart, sizing_trials
+from moesaic.spaces import Architecture, SizedSpace, get_space
+
+SHAPE = (3, 16, 16)
+WEIGHT = np.array([0.3, 0.2, 0.5])
+GROUPS = np.array([0, 0, 1])
+CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+
+
+def space() -> SizedSpace:
+    return SizedSpace(get_space("nasbench201"), (0.35, 0.5, 0.7, 1.0, 1.4, 2.0), (), (1, 2))
+
+
+def expert(architecture: Architecture, loss: list[float]) -> Observation:
+    macs = space().estimate_macs(architecture, SHAPE, 4) or 0
+    trial = Trial("expert", "specialise-2-0", 0, 0, architecture)
+    return Observation(trial, np.array(loss), np.zeros(3), macs, 1, 1.0)
+
+
+def planned(price: float) -> list[Trial]:
+    inner = space().inner
+    experts = [
+        expert(inner.parse(f"{CELL} [8-16-32 x1]"), [0.1, 0.2, 3.0]),
+        expert(inner.parse(f"{CELL} [11-22-45 x1 /2]"), [2.0, 2.0, 1.0]),
+    ]
+    config = make_config({"data": "digits", "price": 1.0, "rungs": (2, 5)})
+    return sizing_trials(
+        config, space(), experts, GROUPS, WEIGHT, "specialise-2-2", price, SHAPE, 4
+    )
+
+
+def test_each_expert_is_trained_from_scratch_on_its_own_clusters_at_other_sizes() -> None:
+    trials = planned(0.0)
+    assert len({trial.index for trial in trials}) == len(trials) == 2 * MOST_SIZES
+    for trial in trials:
+        assert trial.subset == ((True, True, False) if trial.index < 8 else (False, False, True))
+        assert trial.parent is None
+        assert trial.recipe["epochs"] == 10
+        assert trial.architecture is not None
+        assert space().describe(trial.architecture).startswith(CELL)
+    assert len({trial.key for trial in trials}) == len(trials)
+    texts = {trial.architecture.text for trial in trials[:8] if trial.architecture}
+    assert space().inner.parse(f"{CELL} [8-16-32 x1]").text not in texts
+
+
+def test_sizes_that_cannot_pay_for_their_compute_are_left_out() -> None:
+    # a million multiply-accumulates cost .5 nats: the easy expert loses .14 in all
+    trials = [trial for trial in planned(0.5e-6) if trial.index < MOST_SIZES]
+    costs = [space().estimate_macs(t.architecture, SHAPE, 4) or 0 for t in trials if t.architecture]
+    own = space().estimate_macs(space().inner.parse(f"{CELL} [8-16-32 x1]"), SHAPE, 4) or 0
+    assert costs == sorted(costs)
+    assert max(costs) <= own + 0.14 / 0.5e-6
+    assert min(costs) < own / 10
+
+
+@given(st.lists(st.integers(1, 10**8), min_size=0, max_size=20, unique=True), st.integers(1, 6))
+def test_costs_that_lie_apart_are_kept(costs: list[int], most: int) -> None:
+    named = [(macs, Architecture(str(macs), "s", str(macs), "f")) for macs in costs]
+    kept = [int(one.text) for one in apart(named, most)]
+    assert kept == sorted(kept)
+    assert len(kept) == min(most, len(costs))
+    if costs:
+        assert kept[-1] == max(costs)
+    if 2 <= most < len(costs):
+        # nothing that was left out is farther from the kept ones than these are from each other
+        near = min(abs(np.log(a / b)) for a, b in pairwise(kept))
+        for macs in set(costs) - set(kept):
+            assert min(abs(np.log(macs / one)) for one in kept) <= near + 1e-12

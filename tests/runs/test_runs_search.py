@@ -130,6 +130,15 @@ def test_the_search_never_opens_the_test_split_before_the_end(
     assert stages[-1] == "final measurement"
 
 
+def test_clusters_may_be_looked_for_among_what_samples_are_taken_for(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    given = {"embedder": "classes", "clusters": 4, "trials": 2, "rungs": (1,), "baselines": False}
+    run = search(make_config({**settings, **given}), tmp_path / "run")
+    assert run.result["structure"]["purity_domains"] == 1.0
+    assert np.load(tmp_path / "run" / "structure" / "centres.npy").shape == (4, 64 + 4)
+
+
 def test_status_accounts_for_every_trial(run: tuple[Path, dict[str, Any]]) -> None:
     folder, result = run
     status = open_run(folder).status()

@@ -6,7 +6,13 @@ import torch
 from sklearn.decomposition import PCA
 
 from moesaic.data import Normaliser, Split
-from moesaic.structure import EmbeddingNetwork, embed_pixels, embed_trained, train_embedder
+from moesaic.structure import (
+    EmbeddingNetwork,
+    embed_classes,
+    embed_pixels,
+    embed_trained,
+    train_embedder,
+)
 from moesaic.training import Recipe
 
 RECIPE = Recipe(epochs=6, batch_size=32, lr=0.01, shift=0)
@@ -49,6 +55,26 @@ def test_the_embedding_is_what_the_head_reads():
         torch.testing.assert_close(network.head(embedding), network(normaliser(train.inputs)))
         right = network.head(embedding).argmax(dim=1) == train.labels
     assert right.float().mean() > 0.9
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (7,)])
+def test_what_is_seen_and_what_it_is_taken_for_weigh_alike(shape):
+    train = split(shape=shape)
+    normaliser = Normaliser.fit(train)
+    network = train_embedder(train, normaliser, 3, RECIPE, seed=0)
+    embedding = embed_classes(network, train, normaliser)
+    assert embedding.shape == (90, 64 + 3)
+    assert embedding.dtype == np.float32
+    halves = embedding[:, :64], embedding[:, 64:]
+    for half in halves:
+        assert np.linalg.norm(half, axis=1) == pytest.approx(np.ones(90), abs=1e-5)
+    with torch.no_grad():
+        told = network(normaliser(train.inputs)).softmax(dim=1)
+    assert halves[1] ** 2 == pytest.approx(told.numpy(), abs=1e-5)
+    activations = embed_trained(network, train, normaliser)
+    assert halves[0] ** 2 * activations.sum(axis=1, keepdims=True) == pytest.approx(
+        activations, abs=1e-4
+    )
 
 
 def test_the_network_maps_both_kinds_of_input_to_logits():

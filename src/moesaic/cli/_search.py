@@ -97,7 +97,9 @@ def search(
     embedder: Annotated[
         str | None,
         option(
-            "where clusters are looked for: trained, pixels or given", "trained", metavar="NAME"
+            "where clusters are looked for: trained, classes, pixels or given",
+            "trained",
+            metavar="NAME",
         ),
     ] = None,
     clusterer: Annotated[

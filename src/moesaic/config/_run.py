@@ -16,7 +16,7 @@ class RunConfig(Settings):
     kind: str = Field("run", description="what sort of run it is")
     data: str = Field("mosaic", description="what to learn from: names and paths, joined by +")
     image_size: int | None = Field(None, ge=4, le=512, description="side images are brought to")
-    embedder: Literal["trained", "pixels", "given"] = Field(
+    embedder: Literal["trained", "classes", "pixels", "given"] = Field(
         "trained", description="where clusters are looked for"
     )
     clusterer: Literal["kmeans", "gaussian", "hdbscan"] = Field(

@@ -40,6 +40,7 @@ def _origin(material: Material) -> str:
         return "given as a column of the data"
     places = {
         "trained": "the embedding that a small network learned",
+        "classes": "the embedding and the class probabilities of a small network",
         "pixels": "the principal components of the inputs",
     }
     means = {"kmeans": "k-means", "gaussian": "a Gaussian mixture", "hdbscan": "HDBSCAN"}

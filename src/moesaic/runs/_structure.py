@@ -20,6 +20,7 @@ from moesaic.structure import (
     Partition,
     assess,
     cluster,
+    embed_classes,
     embed_pixels,
     embed_trained,
     join_clusters,
@@ -34,6 +35,7 @@ NAMED = "named.npy"  # the cluster that a gate-sized network names for each vali
 _MAP_SAMPLES = 1000
 _MOST_CLUSTERS = 8
 _LEAST_EPOCHS = 6
+_CLASSES_EPOCHS = 12
 
 
 def find_structure(
@@ -161,8 +163,16 @@ def _embedding(
             embed_trained(network, dataset.validation, context.normaliser),
         )
         return whiten(*pair)
-    train, validation = embed_pixels(dataset.train, dataset.validation, seed)
-    return train.astype(np.float64), validation.astype(np.float64)
+    if config.embedder == "classes":
+        longer = recipe.for_epochs(max(recipe.epochs, _CLASSES_EPOCHS))
+        network = train_embedder(dataset.train, context.normaliser, context.classes, longer, seed)
+        train, validation = (
+            embed_classes(network, split, context.normaliser).astype(np.float64)
+            for split in (dataset.train, dataset.validation)
+        )
+        return train, validation
+    pixels = embed_pixels(dataset.train, dataset.validation, seed)
+    return pixels[0].astype(np.float64), pixels[1].astype(np.float64)
 
 
 def _given(context: Context) -> Partition:

@@ -2,6 +2,7 @@
 
 from moesaic.structure._embed import (
     EmbeddingNetwork,
+    embed_classes,
     embed_pixels,
     embed_trained,
     train_embedder,
@@ -26,6 +27,7 @@ __all__ = [
     "Routing",
     "assess",
     "cluster",
+    "embed_classes",
     "embed_pixels",
     "embed_trained",
     "join_clusters",

@@ -76,6 +76,25 @@ def embed_trained(
     return embedding
 
 
+def embed_classes(
+    network: EmbeddingNetwork, split: Split, normaliser: Normaliser
+) -> NDArray[np.float32]:
+    """Return what the network sees in a split and what it takes it for, (N, 64 + classes).
+
+    Square roots of the penultimate activations, brought to length 1, beside square roots of the
+    class probabilities, whose length is 1: Euclidean distance is then Hellinger's in both halves,
+    and they weigh alike. Samples between two regions, which few activations tell apart, are drawn
+    to the region that their class belongs to.
+    """
+    seen = torch.from_numpy(embed_trained(network, split, normaliser))
+    with torch.no_grad():
+        device = next(network.parameters()).device
+        taken = network.head(seen.to(device)).softmax(dim=1).cpu().sqrt()
+    roots = nn.functional.normalize(seen.clamp(min=0).sqrt(), dim=1)
+    embedding: NDArray[np.float32] = torch.cat([roots, taken], dim=1).numpy()
+    return embedding
+
+
 def embed_pixels(
     train: Split, validation: Split, seed: int, components: int = 32
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

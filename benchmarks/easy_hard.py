@@ -8,7 +8,7 @@ it are trained, with the same recipe and epochs and from scratch:
 - homogeneous mixtures: K copies of the best single architecture, all of one size, behind the same
   taught gate with the same routing, at several multiples of the searched mixture's cost;
 - single networks of that architecture at the same multiples;
-- mixtures chosen from the same bank at other prices: the front.
+- mixtures of the sizes that the search trained, chosen at other prices: the front.
 
 Cost is expected multiply-accumulates of a test image: experts weighted by how often the gate really
 chooses them, gate counted. The homogeneous mixture of equal accuracy is the one whose mean test
@@ -37,7 +37,7 @@ from moesaic.runs._context import load_partition
 from moesaic.runs._evidence import paired_interval
 from moesaic.runs._price import PER_MAC
 from moesaic.runs._session import SearchSession
-from moesaic.runs._specialise import choose, specialists_of
+from moesaic.runs._specialise import choose
 from moesaic.runs._structure import cluster_weight
 from moesaic.runs._variants import Design, gate_macs, matched, mixture_trial, single_trial
 from moesaic.seeds import derive_seed
@@ -108,9 +108,8 @@ def ladder(design: Design, ratios: list[float]) -> dict[str, Trial]:
 
 
 def front(session: SearchSession, design: Design, factors: list[float]) -> dict[str, Trial]:
-    """Return mixtures chosen from the bank of the search at multiples of its price."""
-    highest = f"rung-{len(session.config.rungs) - 1}"
-    bank = session.bank.observations(stage=highest) + specialists_of(session.bank, design.count)
+    """Return mixtures chosen from the sizes that the search trained, at multiples of its price."""
+    bank = session.bank.observations(stage=f"specialise-{design.count}-{session.config.rounds}")
     weight = cluster_weight(load_partition(str(session.folder.path)))
     seed = derive_seed(design.config.seed, "final", 0)
     trials = {}

@@ -41,7 +41,9 @@ def planned(price: float) -> list[Trial]:
     )
 
 
-def test_each_expert_is_trained_from_scratch_on_its_own_clusters_at_other_sizes() -> None:
+def test_each_expert_is_trained_from_scratch_on_its_own_clusters_at_its_own_and_other_sizes() -> (
+    None
+):
     trials = planned(0.0)
     assert len({trial.index for trial in trials}) == len(trials) == 2 * MOST_SIZES
     for trial in trials:
@@ -52,7 +54,7 @@ def test_each_expert_is_trained_from_scratch_on_its_own_clusters_at_other_sizes(
         assert space().describe(trial.architecture).startswith(CELL)
     assert len({trial.key for trial in trials}) == len(trials)
     texts = {trial.architecture.text for trial in trials[:8] if trial.architecture}
-    assert space().inner.parse(f"{CELL} [8-16-32 x1]").text not in texts
+    assert space().inner.parse(f"{CELL} [8-16-32 x1]").text in texts
 
 
 def test_sizes_that_cannot_pay_for_their_compute_are_left_out() -> None:
@@ -61,7 +63,8 @@ def test_sizes_that_cannot_pay_for_their_compute_are_left_out() -> None:
     costs = [space().estimate_macs(t.architecture, SHAPE, 4) or 0 for t in trials if t.architecture]
     own = space().estimate_macs(space().inner.parse(f"{CELL} [8-16-32 x1]"), SHAPE, 4) or 0
     assert costs == sorted(costs)
-    assert max(costs) <= own + 0.14 / 0.5e-6
+    assert max(costs) <= own + 0.5 * 0.14 / 0.5e-6
+    assert own in costs
     assert min(costs) < own / 10
 
 
@@ -71,8 +74,7 @@ def test_costs_that_lie_apart_are_kept(costs: list[int], most: int) -> None:
     kept = [int(one.text) for one in apart(named, most)]
     assert kept == sorted(kept)
     assert len(kept) == min(most, len(costs))
-    if costs:
-        assert kept[-1] == max(costs)
+    assert set(costs[:1]) <= set(kept)
     if 2 <= most < len(costs):
         # nothing that was left out is farther from the kept ones than these are from each other
         near = min(abs(np.log(a / b)) for a, b in pairwise(kept))

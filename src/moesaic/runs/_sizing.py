@@ -1,7 +1,8 @@
 """The sizes of specialists: chosen cells trained on their own clusters at other sizes.
 
-What a size is worth to an expert shows only where it is trained on what it will serve: generalists
-spend their width on everything else too.
+What a size is worth to an expert shows only where it is trained on what it will serve, as it will
+be in the end: from scratch. Generalists spend their width on everything else too, and what was
+continued from one has learned more than any size that begins anew.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from moesaic.config import SearchConfig
 from moesaic.seeds import derive_seed
 from moesaic.spaces import Architecture, SizedSpace
 
-MOST_SIZES = 8  # sizes of one expert that are trained
+MOST_SIZES = 8  # of one expert that are trained, its own among them
+_AT_MOST = 0.5  # of its loss that an expert is expected to lose by growing
 
 
 def sizing_trials(
@@ -30,12 +32,12 @@ def sizing_trials(
     input_shape: tuple[int, ...],
     classes: int,
 ) -> list[Trial]:
-    """Plan the chosen cells at other sizes, from scratch, each on the clusters of its expert.
+    """Plan the chosen cells at several sizes, from scratch, each on the clusters of its expert.
 
-    They are trained for as many epochs as the chosen ones saw their clusters: as generalists and
-    as specialists. A size whose compute alone costs more than the expert in its place does, loss
-    and compute together, is left out; of more than `MOST_SIZES` sizes of an expert those are taken
-    whose costs lie apart.
+    Their own size is among them, so that all that is compared began anew. They are trained for as
+    many epochs as the chosen ones saw their clusters: as generalists and as specialists. A size
+    whose additional compute costs more than half of the expert's loss is left out; of more than
+    `MOST_SIZES` those are taken whose costs lie apart.
 
     Args:
         config: the settings.
@@ -56,10 +58,11 @@ def sizing_trials(
             continue
         known = np.nan_to_num(expert.loss[mask])
         worth = float(np.average(known, weights=np.maximum(weight[mask], 1e-12)))
-        sizes = []
+        sizes = [(expert.macs, expert.trial.architecture)]
         for other in space.sizes(expert.trial.architecture):
             macs = space.estimate_macs(other, input_shape, classes) or 0
-            if other != expert.trial.architecture and price * (macs - expert.macs) <= worth:
+            pays = price * (macs - expert.macs) <= _AT_MOST * worth
+            if other != expert.trial.architecture and pays:
                 sizes.append((macs, other))
         trials += [
             Trial(
@@ -79,18 +82,17 @@ def sizing_trials(
 def apart(sizes: Sequence[tuple[int, Architecture]], most: int) -> list[Architecture]:
     """Return at most so many architectures, cheapest first, whose costs lie apart.
 
-    The dearest stays; then, one after the other, the one whose cost is farthest, as a ratio, from
+    The first stays; then, one after the other, the one whose cost is farthest, as a ratio, from
     those that stay.
 
     Args:
         sizes: (multiply-accumulates, architecture).
         most: how many are kept.
     """
-    left = sorted(sizes, key=lambda pair: pair[0])
-    cost = np.log([max(macs, 1) for macs, _ in left])
-    kept = [len(left) - 1] if left else []
-    while len(kept) < min(most, len(left)):
+    cost = np.log([max(macs, 1) for macs, _ in sizes])
+    kept = [0] if sizes else []
+    while len(kept) < min(most, len(sizes)):
         away = np.abs(cost[:, None] - cost[kept]).min(axis=1)
         away[kept] = -1.0
         kept.append(int(away.argmax()))
-    return [left[place][1] for place in sorted(kept)]
+    return [sizes[place][1] for place in sorted(kept, key=lambda place: (cost[place], place))]

@@ -33,7 +33,8 @@ class Choice:
         objective: mean validation loss of the routed samples, in nats, plus what their compute
             costs where it has a price.
         proven: whether the selection was solved to optimality.
-        history: the objective after every round.
+        history: the objective after every round of specialisation; sizes, which are compared
+            from scratch, are chosen after the last.
     """
 
     experts: tuple[Observation, ...]
@@ -65,7 +66,8 @@ def specialise(
 
     The bank only grows and the incumbent stays in it, so the objective never gets worse. A
     specialist has the size of the generalist it continues; in a space of several sizes the chosen
-    cells are then trained on their clusters at other sizes too, and the last choice is among all.
+    cells are then trained on their clusters, from scratch, at several sizes, and these are chosen
+    among.
 
     Args:
         session: the run.
@@ -122,9 +124,11 @@ def specialise(
             len(dataset.classes),
         )
         found = session.perform(f"sizes of {experts} experts", trials)
-        bank += [o for o in found if o is not None]
-        choice = choose(bank, weight, experts, **terms)
-        history.append(choice.objective)
+        sized = [o for o in found if o is not None]
+        if len({o.trial.subset for o in sized}) == experts:
+            # what began anew is compared with what did, as the final trainings will
+            bank = sized
+            choice = choose(bank, weight, experts, **terms)
     return Choice(
         experts=tuple(bank[position] for position in choice.chosen),
         routing=tuple(int(expert) for expert in np.asarray(choice.routing).argmax(axis=1)),

@@ -66,10 +66,18 @@ def _expert(material: Material, place: int, told: dict[str, Any]) -> dict[str, A
         "several": len(clusters) != 1,
         "share": percent(sum(float(shares[c]) for c in clusters if c < len(shares)), 0),
         "usage": percent(usage[place], 0) if place < len(usage) else None,
-        "specialised": bool(told.get("specialised")),
+        "chosen_as": _chosen_as(told),
         "images": images,
         "features": features,
     }
+
+
+def _chosen_as(told: dict[str, Any]) -> str:
+    if not told.get("specialised"):
+        return "a generalist, trained on all data"
+    if told.get("continued", True):
+        return "a specialist, continued on its clusters"
+    return "a specialist, trained on its clusters at several sizes"
 
 
 def _served(material: Material, clusters: list[int]) -> NDArray[np.int64]:

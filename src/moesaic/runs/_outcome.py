@@ -168,6 +168,7 @@ def _describe_choice(choice: Choice, design: Design) -> dict[str, Any]:
                 "parameters": observation.parameters,
                 "clusters": [int(cluster) for cluster in np.flatnonzero(routing == position)],
                 "specialised": observation.trial.subset is not None,
+                "continued": observation.trial.parent is not None,
             }
             for position, (architecture, observation) in enumerate(
                 zip(choice.architectures, choice.experts, strict=True)

@@ -19,6 +19,7 @@ from moesaic.data import open_dataset
 from moesaic.errors import InputError
 from moesaic.runs import RunResult
 from moesaic.runs._context import load_context, load_partition, make_space
+from moesaic.runs._design import serving
 from moesaic.runs._folder import open_folder
 from moesaic.runs._lifecycle import extend
 from moesaic.runs._plan import trial_to_dict
@@ -85,6 +86,7 @@ def design_of(session: SearchSession, result: dict[str, Any]) -> Design:
     single = trained_experts(trial_of(session, "final-0-single"))[0]
     experts = tuple(trained_experts(mixture))
     target = int(result["target_macs"])
+    domains = dataset.train.domains
     return Design(
         config=session.config,
         space=space,
@@ -97,6 +99,11 @@ def design_of(session: SearchSession, result: dict[str, Any]) -> Design:
         single=single,
         copy=matched(space, single, target - gate_macs(shape, len(experts)), shape, classes),
         recipe=session.config.recipe.for_epochs(int(result["epochs"])),
+        domain_experts=()
+        if domains is None
+        else serving(
+            domains.numpy(), mixture.payload["routing"], load_partition(str(session.folder.path))
+        ),
     )
 
 

@@ -8,7 +8,8 @@ ensemble of K single networks, and over the routing by the true domains.
 
 With `--seeds` whole searches are repeated, not only their final trainings, each with clusters of
 its own, and the clusters that go to the expert of their own source are counted. `--oracle` trains
-the mixture with the routing by the true domains, and no other baseline:
+the mixture with the routing by the true domains, and no other baseline; `--repeats` then are such
+pairs a search:
 
     python -m benchmarks.two_domains --data A.npz+B.npz --clusters 30 --seeds 0 1 2 --oracle
 
@@ -35,14 +36,15 @@ from benchmarks._again import (
     on_test,
     right_of,
     search_or_resume,
-    trial_of,
     with_session,
 )
 from benchmarks._show import add_search_options, show_search
+from moesaic.bank import Trial
 from moesaic.data import open_dataset
 from moesaic.runs._evidence import mean_interval, paired_interval
 from moesaic.runs._session import SearchSession
 from moesaic.runs._variants import mixture_trial, oracle_experts
+from moesaic.seeds import derive_seed
 
 
 def run(settings: dict[str, Any], out: Path | None, oracle: bool = False) -> dict[str, Any]:
@@ -54,12 +56,13 @@ def run(settings: dict[str, Any], out: Path | None, oracle: bool = False) -> dic
         oracle: train the oracle routing beside the mixture and leave the other baselines out.
     """
     place = out or Path(tempfile.mkdtemp(prefix="two-domains-")) / "run"
+    pairs = settings["repeats"]
     if oracle:
-        settings = {**settings, "baselines": False}
+        settings = {**settings, "baselines": False, "repeats": 1}
     found = search_or_resume(place, settings).result
     told = {**found, **gains(found)}
     if oracle:
-        told["gain_over_oracle"] = over_oracle(place, found)
+        told["gain_over_oracle"] = over_oracle(place, found, pairs)
     if open_dataset(place / "data").domain_names:
         right, count = clusters_on_their_source(place, found["selection"]["routing"])
         told |= {"clusters_right": right, "clusters": count}
@@ -68,17 +71,29 @@ def run(settings: dict[str, Any], out: Path | None, oracle: bool = False) -> dic
     return told
 
 
-def over_oracle(place: Path, result: dict[str, Any]) -> dict[str, float]:
-    """Train a finished search's mixture with the true routing too; return searched - oracle."""
+def over_oracle(place: Path, result: dict[str, Any], pairs: int = 1) -> dict[str, float]:
+    """Train a finished search's mixture with the true routing too; return searched - oracle.
+
+    Args:
+        place: of the search.
+        result: what it found.
+        pairs: seeds of the final trainings; the first is the search's own.
+    """
 
     def work(session: SearchSession) -> dict[str, float]:
-        mixture = trial_of(session, "final-0-mixture")
         design = design_of(session, result)
-        trial = mixture_trial(design, oracle_experts(design), "domains", mixture.seed)
-        session.perform("oracle", [replace(trial, stage="oracle")])
-        on_test(session, [mixture, trial])
-        right = [right_of(place, one.key) for one in (mixture, trial)]
-        return paired_interval(right[:1], right[1:])._asdict()
+        trials: dict[str, list[Trial]] = {"searched": [], "oracle": []}
+        for pair in range(pairs):
+            seed = derive_seed(design.config.seed, "final", pair)
+            found = mixture_trial(design, design.experts, design.routing, seed)
+            known = mixture_trial(design, oracle_experts(design), "domains", seed)
+            trials["searched"].append(replace(found, stage="pair-searched", index=pair))
+            trials["oracle"].append(replace(known, stage="pair-oracle", index=pair))
+        planned = [*trials["searched"], *trials["oracle"]]
+        session.perform("mixtures with the true routing beside them", planned)
+        on_test(session, planned)
+        right = [[right_of(place, one.key) for one in each] for each in trials.values()]
+        return paired_interval(*right)._asdict()
 
     found: dict[str, float] = with_session(place, work)
     return found

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from moesaic.data import Split
 from moesaic.errors import RunFailed
 from moesaic.runs._context import load_context
 from moesaic.runs._session import SearchSession
@@ -40,6 +41,7 @@ def design_final(
     target = round(float(usage @ costs)) + gate
     best = best_single(session, partition.shares)
     own_sizes = session.config.priced
+    train = dataset.train.domains
     domains = len(dataset.domain_names or ())
     return Design(
         config=session.config,
@@ -56,19 +58,23 @@ def design_final(
         single=matched(space, best, target, shape, classes),
         copy=matched(space, best, target - gate, shape, classes),
         recipe=session.config.recipe,
-        domain_experts=_of_domains(dataset.train, choice, partition) if own_sizes else (),
+        domain_experts=() if train is None else serving(train.numpy(), choice.routing, partition),
     )
 
 
-def _of_domains(train: Split, choice: Choice, partition: Partition) -> tuple[int, ...]:
-    """Return the expert that serves most of every domain, none where domains are not known."""
-    if train.domains is None:
-        return ()
-    served = np.asarray(choice.routing)[partition.train]
-    domains = train.domains.numpy()
-    count = len(choice.experts)
+def serving(
+    domains: NDArray[np.int64], routing: Sequence[int], partition: Partition
+) -> tuple[int, ...]:
+    """Return the expert that serves most of every domain.
+
+    Args:
+        domains: of the training samples, (N_train,).
+        routing: the expert of every cluster, (M,).
+        partition: of the same samples.
+    """
+    served = np.asarray(routing)[partition.train]
     return tuple(
-        int(np.bincount(served[domains == domain], minlength=count).argmax())
+        int(np.bincount(served[domains == domain]).argmax())
         for domain in range(int(domains.max()) + 1)
     )
 

@@ -36,7 +36,7 @@ class Design:
         single: the best single architecture, widths matched to `target`.
         copy: the same, widths matched to `target` less the gate.
         recipe: of the final trainings.
-        domain_experts: the expert that serves most of every domain, where experts differ in size.
+        domain_experts: the expert that serves most of every domain, none where none is known.
     """
 
     config: SearchConfig
@@ -105,7 +105,7 @@ def variants(design: Design, repeat: int) -> dict[str, list[Trial]]:
         for number in range(repeat * design.count, repeat * design.count + design.count - 1)
     ]
     trials["ensemble"] = [single, *members]
-    if design.domains > 1:
+    if len(design.domain_experts) > 1:
         trials["oracle"] = [mixture_trial(design, oracle_experts(design), "domains", seed)]
     return _numbered(trials, repeat)
 
@@ -157,13 +157,8 @@ def random_experts(design: Design, repeat: int) -> list[Architecture]:
 
 
 def oracle_experts(design: Design) -> list[Architecture]:
-    """Return one architecture a domain: the searched ones in turn, repeated where too few.
-
-    Experts of different size are not exchanged: each domain has the one that serves most of it.
-    """
-    if design.domain_experts:
-        return [design.experts[expert] for expert in design.domain_experts]
-    return [design.experts[domain % design.count] for domain in range(design.domains)]
+    """Return one architecture a domain: the searched one that serves most of it."""
+    return [design.experts[expert] for expert in design.domain_experts]
 
 
 def _numbered(trials: dict[str, list[Trial]], repeat: int) -> dict[str, list[Trial]]:

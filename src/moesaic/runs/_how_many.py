@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from moesaic.bank import Observation, Trial
 from moesaic.data import open_dataset
-from moesaic.runs._context import load_partition
 from moesaic.runs._session import SearchSession
 from moesaic.runs._structure import NAMED, group_clusters
 from moesaic.seeds import derive_seed, generator
@@ -37,10 +36,13 @@ def find_experts(
     being the one that a gate-sized network *names*: what the gate will confuse is paid for. The
     groups are nested, so one more of them costs two trainings.
 
-    One expert is continued on all data for as many *samples* as each specialist on its own. What
-    experts gain shows once they are trained to the end; at equal passes of a few epochs the one
-    that saw all data is ahead everywhere. So this flatters more experts as long as all of them
-    are far from the end, and a gain must be `LEAST_SHARE` of the loss to count. The loss is
+    One expert is continued on all data for the epochs of the highest rung, a group that K experts
+    first bring for K times as many: K equal groups then see as many *samples* each as the one
+    expert does. What experts gain shows once they are trained to the end; at equal passes of a few
+    epochs the one that saw all data is ahead everywhere. A small group gets no more passes than a
+    large one: a mixture will not give it more either. So this flatters more experts a little as
+    long as all of them are far from the end, and a gain must be `LEAST_SHARE` of the loss to count.
+    The loss is
     Brier's (`brier`) and not in nats: one sample that went astray, to an expert that never saw
     its like and is sure of itself, would outweigh a hundred others, and the experts of a
     mixture do see strays. See `moesaic.selection.climb` for when more pay.
@@ -139,7 +141,6 @@ def _plan(
     config = session.config
     groups = group_clusters(str(session.folder.path), count)
     loss = np.nan_to_num(np.stack([one.loss for one in generalists]), nan=1e3)
-    shares = load_partition(str(session.folder.path)).shares
     trials = []
     for group in range(count):
         inside = groups == group
@@ -148,7 +149,7 @@ def _plan(
             continue
         trained.add(mask)
         parent = generalists[int((loss[:, inside] @ weight[inside]).argmin())]
-        epochs = max(1, round(config.rungs[-1] / max(float(shares[inside].sum()), 1e-9)))
+        epochs = count * config.rungs[-1]
         trials.append(
             Trial(
                 kind="expert",

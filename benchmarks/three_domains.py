@@ -5,6 +5,8 @@ networks so that a seed takes minutes, and compares the number of experts found 
 data sets.
 
     python -m benchmarks.three_domains --data A.npz+B.npz+C.npz --seeds 0 1 2 --json
+
+With `--out` an interrupted benchmark goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-import moesaic
-from benchmarks._show import PlainWatcher, answer
+from benchmarks._again import search_or_resume
+from benchmarks._show import answer
 from moesaic.config import merge_settings, parse_assignments
 from moesaic.errors import InputError
 
@@ -56,9 +58,7 @@ def parts(spec: str, samples: int, folder: Path) -> str:
 
 def run_seed(settings: dict[str, Any], seed: int, place: Path) -> dict[str, Any]:
     """Search once and return what was found beside what is true."""
-    result = moesaic.search(
-        out=place / f"run-{seed}", watcher=PlainWatcher(), **settings, seed=seed
-    ).result
+    result = search_or_resume(place / f"run-{seed}", {**settings, "seed": seed}).result
     told = result["how_many"]
     return {
         "seed": seed,

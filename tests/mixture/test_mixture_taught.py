@@ -11,7 +11,13 @@ from torch import nn
 
 from moesaic.config import Recipe, Taught
 from moesaic.data import Normaliser, Split
-from moesaic.mixture import Mixture, build_gate, taught_objective, training_passes
+from moesaic.mixture import (
+    Mixture,
+    build_gate,
+    gather_classes,
+    taught_objective,
+    training_passes,
+)
 from moesaic.training import fit, predict_logits
 
 RECIPE = Recipe(epochs=10, label_smoothing=0.1)
@@ -181,3 +187,32 @@ def test_a_taught_mixture_learns_both_its_task_and_its_routing():
     assert (routed == domains).float().mean() > 0.97
     answers = predict_logits(mixture, split.inputs, normaliser).argmax(dim=1)
     assert (answers == labels).float().mean() > 0.97
+
+
+def test_a_class_that_is_almost_wholly_at_one_expert_is_gathered_there():
+    labels = np.array([0] * 20 + [1] * 20)
+    targets = np.array([1] * 19 + [0] + [0] * 19 + [1])
+    assert gather_classes(targets, labels, 0.9).tolist() == [1] * 20 + [0] * 20
+    assert gather_classes(targets, labels, 1.0).tolist() == targets.tolist()
+    assert gather_classes(targets, labels, 0.96).tolist() == targets.tolist()
+    assert gather_classes(targets[:0], labels[:0], 0.9).shape == (0,)
+
+
+def test_a_region_that_cuts_through_the_classes_stays_as_it_is():
+    labels = np.tile([0, 1, 2], 40)
+    targets = np.zeros(120, np.int64)
+    targets[:6] = 1  # a twentieth of every class: images by night
+    assert gather_classes(targets, labels, 0.9).tolist() == targets.tolist()
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 60), st.floats(0.51, 1.0))
+def test_gathering_moves_samples_to_where_most_of_their_class_is(classes, experts, count, share):
+    rng = np.random.default_rng(count)
+    labels, targets = rng.integers(0, classes, count), rng.integers(0, experts, count)
+    found = gather_classes(targets, labels, share)
+    for name in set(labels.tolist()):
+        inside = labels == name
+        before = np.bincount(targets[inside], minlength=experts)
+        moved = inside & (found != targets)
+        assert not moved.any() or before.max() >= share * inside.sum()
+        assert (found[moved] == before.argmax()).all()

@@ -75,13 +75,20 @@ class Taught(Settings):
 
     In the opening epochs every expert sees every sample and the gate learns the routing; from then
     on only the chosen experts run on a sample, so an epoch costs about one network and the experts
-    learn to live with the gate's mistakes.
+    learn to live with the gate's mistakes. A class that lies almost wholly in the clusters of one
+    expert is gathered there: elsewhere its strays would be alone.
     """
 
     opening: float = Field(
         0.08, ge=0, le=1, description="share of the epochs in which all experts see all samples"
     )
     weight: float = Field(1.0, ge=0, description="weight of the gate's own cross-entropy")
+    gather: float = Field(
+        0.9,
+        gt=0.5,
+        le=1,
+        description="share of a class at one expert from which on all of it is taught to go there",
+    )
 
     def opening_epochs(self, epochs: int) -> int:
         """Return how many of `epochs` are opening ones, at least one when the share is not 0."""

@@ -14,7 +14,7 @@ from moesaic.mixture._package import (
     save_model,
 )
 from moesaic.mixture._router import RouterMetrics, router_metrics
-from moesaic.mixture._taught import taught_objective, training_passes
+from moesaic.mixture._taught import gather_classes, taught_objective, training_passes
 
 __all__ = [
     "EXPORTED",
@@ -35,6 +35,7 @@ __all__ = [
     "save_model",
     "sparse_weights",
     "switch_loss",
+    "gather_classes",
     "taught_objective",
     "training_passes",
     "z_loss",

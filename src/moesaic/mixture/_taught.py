@@ -54,6 +54,30 @@ def taught_objective(
     return objective
 
 
+def gather_classes(
+    targets: NDArray[np.int64], labels: NDArray[np.int64], share: float
+) -> NDArray[np.int64]:
+    """Return targets in which classes that are almost wholly at one expert are there as a whole.
+
+    Only strays move: samples of such a class at an expert that is itself made of classes of its
+    own. A region that cuts through the classes, as a small part of each, stays as it is.
+
+    Args:
+        targets: the expert of every training sample, (N,).
+        labels: the class of every training sample, (N,).
+        share: of a class at one expert, and of an expert in classes of its own, from which on
+            strays go home, above .5; 1 changes nothing.
+    """
+    table = np.zeros((int(labels.max(initial=0)) + 1, int(targets.max(initial=0)) + 1))
+    np.add.at(table, (labels, targets), 1.0)
+    home = table.argmax(axis=1)
+    gathered = table.max(axis=1) >= share * table.sum(axis=1)
+    own = np.where(gathered[:, None] & (home[:, None] == np.arange(table.shape[1])), table, 0.0)
+    whole = own.sum(axis=0) >= share * table.sum(axis=0)
+    stray = gathered[labels] & whole[targets]
+    return np.where(stray, home[labels], targets).astype(np.int64)
+
+
 def training_passes(recipe: Recipe, taught: Taught, experts: int, top_k: int = 1) -> float:
     """Return the training cost of a mixture in epochs of one network.
 

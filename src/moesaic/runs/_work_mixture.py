@@ -11,6 +11,7 @@ from moesaic.config import Moe4, Recipe, Taught
 from moesaic.mixture import (
     Mixture,
     build_network,
+    gather_classes,
     mixture_groups,
     moe4_objective,
     router_metrics,
@@ -67,6 +68,8 @@ def train_mixture(
     else:
         taught = Taught(**trial.payload["taught"])
         targets = routing_targets(context, routing, dataset.train)
+        if not oracle:
+            targets = gather_classes(targets, dataset.train.labels.numpy(), taught.gather)
         objective = taught_objective(
             network, targets, recipe, taught, oracle=oracle, seed=trial.seed
         )

@@ -86,7 +86,6 @@ def design_of(session: SearchSession, result: dict[str, Any]) -> Design:
     single = trained_experts(trial_of(session, "final-0-single"))[0]
     experts = tuple(trained_experts(mixture))
     target = int(result["target_macs"])
-    domains = dataset.train.domains
     return Design(
         config=session.config,
         space=space,
@@ -99,10 +98,8 @@ def design_of(session: SearchSession, result: dict[str, Any]) -> Design:
         single=single,
         copy=matched(space, single, target - gate_macs(shape, len(experts)), shape, classes),
         recipe=session.config.recipe.for_epochs(int(result["epochs"])),
-        domain_experts=()
-        if domains is None
-        else serving(
-            domains.numpy(), mixture.payload["routing"], load_partition(str(session.folder.path))
+        domain_experts=serving(
+            dataset, mixture.payload["routing"], load_partition(str(session.folder.path))
         ),
     )
 

@@ -37,7 +37,7 @@ from moesaic.runs._context import load_partition
 from moesaic.runs._evidence import paired_interval
 from moesaic.runs._price import PER_MAC
 from moesaic.runs._session import SearchSession
-from moesaic.runs._specialise import choose
+from moesaic.runs._specialise import choose, sizes_stage
 from moesaic.runs._structure import cluster_weight
 from moesaic.runs._variants import Design, gate_macs, matched, mixture_trial, single_trial
 from moesaic.seeds import derive_seed
@@ -109,7 +109,7 @@ def ladder(design: Design, ratios: list[float]) -> dict[str, Trial]:
 
 def front(session: SearchSession, design: Design, factors: list[float]) -> dict[str, Trial]:
     """Return mixtures chosen from the sizes that the search trained, at multiples of its price."""
-    bank = session.bank.observations(stage=f"specialise-{design.count}-{session.config.rounds}")
+    bank = session.bank.observations(stage=sizes_stage(session.config, design.count))
     weight = cluster_weight(load_partition(str(session.folder.path)))
     seed = derive_seed(design.config.seed, "final", 0)
     trials = {}

@@ -16,12 +16,14 @@ from moesaic.errors import InputError, Interrupted, RunFailed
 from moesaic.mixture import load_model
 from moesaic.runs import Watcher, open_run, resume, search
 from moesaic.runs._context import make_space
+from moesaic.runs._design import serving
 from moesaic.runs._generalists import promote
 from moesaic.runs._price import PER_MAC, guide_price, price_report, priced
 from moesaic.runs._specialise import choose
 from moesaic.runs._variants import Design, oracle_experts
 from moesaic.spaces import SizedSpace, get_space
 from moesaic.spaces._plan import CellPlan
+from moesaic.structure import Partition
 
 WEIGHT = np.array([0.5, 0.5])
 
@@ -128,6 +130,20 @@ def test_the_oracle_gives_every_domain_the_expert_that_serves_it() -> None:
         domain_experts=(1, 0),
     )
     assert oracle_experts(design) == [large, small]
+
+
+def test_a_domain_without_training_samples_has_an_expert_too() -> None:
+    split = Split(torch.zeros(4, 1, 8, 8), torch.zeros(4), torch.tensor([0, 0, 2, 2]))
+    dataset = Dataset("none", split, split, split, ("a",), ("x", "y", "z"))
+    clusters = np.array([1, 1, 0, 0])
+    assert serving(dataset, (1, 0), Partition(clusters, clusters, 2)) == (0, 0, 1)
+    alone = Split(split.inputs, split.labels)
+    assert (
+        serving(
+            Dataset("none", alone, alone, alone, ("a",)), (1, 0), Partition(clusters, clusters, 2)
+        )
+        == ()
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from moesaic.data import Dataset
 from moesaic.errors import RunFailed
 from moesaic.runs._context import load_context
 from moesaic.runs._session import SearchSession
@@ -41,7 +42,6 @@ def design_final(
     target = round(float(usage @ costs)) + gate
     best = best_single(session, partition.shares)
     own_sizes = session.config.priced
-    train = dataset.train.domains
     domains = len(dataset.domain_names or ())
     return Design(
         config=session.config,
@@ -58,25 +58,24 @@ def design_final(
         single=matched(space, best, target, shape, classes),
         copy=matched(space, best, target - gate, shape, classes),
         recipe=session.config.recipe,
-        domain_experts=() if train is None else serving(train.numpy(), choice.routing, partition),
+        domain_experts=serving(dataset, choice.routing, partition),
     )
 
 
-def serving(
-    domains: NDArray[np.int64], routing: Sequence[int], partition: Partition
-) -> tuple[int, ...]:
-    """Return the expert that serves most of every domain.
+def serving(dataset: Dataset, routing: Sequence[int], partition: Partition) -> tuple[int, ...]:
+    """Return the expert that serves most of every domain, none where no domain is known.
 
     Args:
-        domains: of the training samples, (N_train,).
+        dataset: names the domains; one without training samples gets the first expert.
         routing: the expert of every cluster, (M,).
-        partition: of the same samples.
+        partition: of the data.
     """
-    served = np.asarray(routing)[partition.train]
-    return tuple(
-        int(np.bincount(served[domains == domain]).argmax())
-        for domain in range(int(domains.max()) + 1)
-    )
+    domains = dataset.train.domains
+    if domains is None or dataset.domain_names is None:
+        return ()
+    table = np.zeros((len(dataset.domain_names), max(routing) + 1), np.int64)
+    np.add.at(table, (domains.numpy(), np.asarray(routing)[partition.train]), 1)
+    return tuple(int(expert) for expert in table.argmax(axis=1))
 
 
 def best_single(session: SearchSession, weight: NDArray[np.float64]) -> Architecture:

@@ -42,9 +42,9 @@ def find_experts(
     epochs the one that saw all data is ahead everywhere. A small group gets no more passes than a
     large one: a mixture will not give it more either. So this flatters more experts a little as
     long as all of them are far from the end, and a gain must be `LEAST_SHARE` of the loss to count.
-    The loss is
-    Brier's (`brier`) and not in nats: one sample that went astray, to an expert that never saw
-    its like and is sure of itself, would outweigh a hundred others, and the experts of a
+
+    The loss is Brier's (`brier`) and not in nats: one sample that went astray, to an expert that
+    never saw its like and is sure of itself, would outweigh a hundred others, and the experts of a
     mixture do see strays. See `moesaic.selection.climb` for when more pay.
 
     Args:

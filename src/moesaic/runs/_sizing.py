@@ -1,4 +1,4 @@
-"""The sizes of specialists: chosen cells trained on their own clusters at other sizes.
+"""The sizes of specialists: chosen cells trained on their own clusters at several sizes.
 
 What a size is worth to an expert shows only where it is trained on what it will serve, as it will
 be in the end: from scratch. Generalists spend their width on everything else too, and what was

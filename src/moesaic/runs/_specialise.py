@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moesaic.bank import Bank, Observation, Trial
+from moesaic.config import SearchConfig
 from moesaic.errors import InputError, RunFailed
 from moesaic.runs._context import load_context
 from moesaic.runs._price import guide_price, limit_of, price_of, priced
@@ -118,7 +119,7 @@ def specialise(
             [bank[position] for position in choice.chosen],
             np.asarray(choice.routing).argmax(axis=1).astype(np.int64),
             weight,
-            _stage(experts, config.rounds),
+            sizes_stage(config, experts),
             guide,
             dataset.input_shape,
             len(dataset.classes),
@@ -213,6 +214,11 @@ def _closed(session: SearchSession, experts: int) -> bool:
         closed = session.out_of_time(0.5)
         session.bank.set_meta(name, closed)
     return closed
+
+
+def sizes_stage(config: SearchConfig, experts: int) -> str:
+    """Return the stage of the sizes of K experts: it follows the last round that may be."""
+    return _stage(experts, config.rounds)
 
 
 def _stage(experts: int, number: int) -> str:

@@ -13,7 +13,7 @@ from moesaic.bank import Bank, Observation
 from moesaic.runs._asked import Asked, read_asked
 from moesaic.runs._preferences import operations_preferred
 from moesaic.runs._price import priced
-from moesaic.runs._specialise import Choice
+from moesaic.runs._specialise import Choice, specialists_of
 from moesaic.seeds import generator
 from moesaic.selection import (
     Step,
@@ -73,7 +73,7 @@ def theory(
     experts = len(choice.experts)
     lowest = _generalists(bank, 0, weight)
     highest = _generalists(bank, _highest(bank), weight)
-    special = _specialists(bank, experts)
+    special = specialists_of(bank, experts)
     rounds = _rounds(bank, weight, experts)
     steps = [one for _, one in rounds if one is not None]
     path = _path(bank, weight, experts)
@@ -136,16 +136,6 @@ def _generalists(bank: Bank, level: int, weight: Floats) -> list[Observation]:
     """Return the experts of a rung that were trained on all data; all of them if none was."""
     found = bank.observations(stage=f"rung-{level}")
     return _whole([one for one in found if _everywhere(one)], weight) or found
-
-
-def _specialists(bank: Bank, experts: int) -> list[Observation]:
-    """Return the candidates of the specialisation for K experts; controls are none."""
-    prefix = f"specialise-{experts}-"
-    return [
-        one
-        for one in bank.observations(kind="expert")
-        if one.trial.stage.startswith(prefix) and one.trial.subset is not None
-    ]
 
 
 def _rounds(bank: Bank, weight: Floats, experts: int) -> list[tuple[Asked, Step | None]]:
@@ -213,7 +203,7 @@ def _path(bank: Bank, weight: Floats, experts: int) -> list[tuple[str, float]]:
         for level in range(first, _highest(bank) + 1)
     ]
     special: dict[str, list[str]] = {}
-    for one in _specialists(bank, experts):
+    for one in specialists_of(bank, experts):
         special.setdefault(one.trial.stage, []).append(one.trial.key)
     stages += [
         (f"specialisation {int(stage.rsplit('-', 1)[1]) + 1}", special[stage])

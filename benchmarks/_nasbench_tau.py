@@ -89,7 +89,7 @@ def kendall(
             for seed in range(seed0, seed0 + draws):
                 surrogate, unseen = _fitted(name, space, cells, loss, size, seed)
                 mean = surrogate.predict([cells[row] for row in unseen])[0]
-                values.append(_tau(mean, loss[unseen]))
+                values.append(mean_tau(mean, loss[unseen]))
             told[name][str(size)] = mean_interval(np.asarray(values))._asdict()
     return told
 
@@ -153,7 +153,7 @@ def fit_cost(
     for size in (size for size in sizes if size <= len(cells)):
         train, _ = _draw(cells, size, seed0)
         surrogate = get_surrogate(model, space, seed0)
-        observations = _observations(cells, loss, train)
+        observations = as_observations(cells, loss, train)
         surrogate.fit(observations[: min(9, size)])
         surrogate.predict(cells)
         started = time.process_time()
@@ -198,11 +198,11 @@ def _fitted(
 ) -> tuple[Surrogate, np.ndarray]:
     train, unseen = _draw(cells, size, seed)
     surrogate = get_surrogate(name, space, seed)
-    surrogate.fit(_observations(cells, loss, train))
+    surrogate.fit(as_observations(cells, loss, train))
     return surrogate, unseen
 
 
-def _observations(
+def as_observations(
     cells: Sequence[Architecture], loss: np.ndarray, rows: np.ndarray
 ) -> list[Observation]:
     return [
@@ -213,7 +213,7 @@ def _observations(
     ]
 
 
-def _tau(predicted: np.ndarray, measured: np.ndarray) -> float:
+def mean_tau(predicted: np.ndarray, measured: np.ndarray) -> float:
     """Return the mean over clusters; predictions without any order count as 0."""
     values = [
         kendalltau(predicted[:, cluster], measured[:, cluster]).statistic

@@ -227,6 +227,8 @@ class FakeRun:
                 "experts": 2,
                 "most": 8,
                 "least_share": 0.02,
+                "epochs": 24,
+                "repeats": 2,
                 "steps": [step(1, 2, 0.12, pays=True), step(2, 3, -0.01, pays=False)],
             },
             "surrogate": {

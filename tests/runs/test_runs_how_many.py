@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from moesaic.config import make_config
+from moesaic.data import open_dataset
 from moesaic.errors import Interrupted
 from moesaic.runs import Watcher, open_run, resume, search
-from moesaic.runs._how_many import brier
+from moesaic.runs._how_many import brier, how_many_epochs
 
 
 @pytest.fixture(scope="module")
@@ -68,23 +69,43 @@ def test_the_number_is_found_and_every_step_is_on_record(
     assert found["found"] == (paid[-1] if paid else 1)
 
 
-def test_only_the_mixture_that_was_found_is_trained(whole: tuple[Path, dict[str, Any]]) -> None:
+def test_every_number_is_trained_alike(whole: tuple[Path, dict[str, Any]]) -> None:
     folder, result = whole
+    told = result["how_many"]
     with open_run(folder).bank() as bank:
-        mixtures = bank.observations(kind="mixture")
+        final = bank.observations(stage="final-0-mixture")
         ladder = [t for t in bank.trials() if t.stage.startswith("how-many-")]
-    assert {len(one.trial.payload["experts"]) for one in mixtures} == {
-        result["how_many"]["experts"]
-    }
-    assert len(mixtures) == 1
-    # one for all data, and two for every group that is divided: the groups are nested
-    tried = max(step["to"] for step in result["how_many"]["steps"])
-    assert len(ladder) == 1 + 2 * (tried - 1)
-    assert len({trial.subset for trial in ladder}) == len(ladder)
-    # a group that K experts first bring gets K times the passes, whatever its size
-    last = 2  # epochs of the highest rung
+        predicted = {trial.key: bank.predictions(trial.key) for trial in ladder}
+        rung = {trial.architecture for trial in bank.trials(stage="rung-1")}
+    assert [len(one.trial.payload["experts"]) for one in final] == [told["experts"]]
+    tried = max(step["to"] for step in told["steps"])
+    stages = [f"how-many-{count}" for count in range(1, tried + 1)]
+    assert sorted(t.stage for t in ladder) == sorted(stages * told["repeats"])
+    # the same network, recipe and seeds, whatever the number; nothing is continued
+    assert {trial.recipe["epochs"] for trial in ladder} == {told["epochs"]} == {2}
+    assert all(trial.parent is None and trial.subset is None for trial in ladder)
+    for stage in stages:
+        assert len({t.seed for t in ladder if t.stage == stage}) == told["repeats"]
+    assert len({trial.seed for trial in ladder}) == told["repeats"]
+    one = next(trial.architecture for trial in ladder if trial.stage == "how-many-1")
+    assert one is not None
+    assert one in rung
+    routings = []
     for trial in ladder:
-        assert trial.recipe["epochs"] == last * int(trial.stage.removeprefix("how-many-"))
+        if trial.stage != "how-many-1":
+            count = int(trial.stage.removeprefix("how-many-"))
+            assert trial.payload["experts"] == [one.to_dict()] * count
+            assert set(trial.payload["routing"]) == set(range(count))
+            routings.append(trial.payload["routing"])
+    # nested: what one more divides was together before
+    for few in routings:
+        for more in routings:
+            if max(few) < max(more):
+                assert len(set(zip(few, more, strict=True))) == max(more) + 1
+    # the losses are the mean Brier scores of the stored predictions
+    labels = open_dataset(folder / "data").validation.labels.numpy()
+    scores = [brier(predicted[t.key], labels) for t in ladder if t.stage == "how-many-1"]
+    assert told["steps"][0]["loss"] == pytest.approx(float(np.mean(scores)))
 
 
 @pytest.mark.parametrize("words", ["are 2 enough", "specialise"])
@@ -106,12 +127,14 @@ def test_given_numbers_are_not_looked_for(settings: dict[str, Any], tmp_path: Pa
     assert len(result["selection"]["experts"]) == 2
 
 
-def test_what_the_gate_confuses_is_paid_for(whole: tuple[Path, dict[str, Any]]) -> None:
-    folder, result = whole
-    named = np.load(folder / "structure" / "named.npy", allow_pickle=False)
-    with np.load(folder / "structure" / "partition.npz", allow_pickle=False) as stored:
-        right = float((named == stored["validation"]).mean())
-    assert right == pytest.approx(result["structure"]["routability"])
+def test_a_training_is_as_long_as_the_final_ones_and_no_longer_than_24_epochs() -> None:
+    for words, epochs in (
+        ({"epochs": 7}, 7),
+        ({"epochs": 100}, 24),
+        ({}, 24),
+        ({"most_epochs": 12}, 12),
+    ):
+        assert how_many_epochs(make_config({"data": "digits", **words})) == epochs
 
 
 def test_the_score_is_the_squared_error_of_the_probabilities() -> None:

@@ -18,6 +18,8 @@ def build_how_many(told: Any) -> dict[str, Any] | None:
         "trained": told.get("experts"),
         "most": told.get("most"),
         "least": percent(told.get("least_share")),
+        "repeats": told.get("repeats"),
+        "epochs": told.get("epochs"),
         "rows": [_row(step) for step in told.get("steps") or []],
     }
 

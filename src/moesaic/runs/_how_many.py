@@ -1,4 +1,4 @@
-"""How many experts: one more as long as the bank says that it pays; it trains no mixture."""
+"""How many experts: one more as long as a mixture of one more, trained, pays for itself."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moesaic.bank import Observation, Trial
+from moesaic.config import SearchConfig
 from moesaic.data import open_dataset
+from moesaic.runs._evidence import paired_interval
 from moesaic.runs._session import SearchSession
-from moesaic.runs._structure import NAMED, group_clusters
-from moesaic.seeds import derive_seed, generator
-from moesaic.selection import climb
+from moesaic.runs._structure import group_clusters
+from moesaic.seeds import derive_seed
+from moesaic.selection import Interval, climb
+from moesaic.spaces import Architecture
 from moesaic.structure import Partition
 
 MOST_EXPERTS = 8
 LEAST_SHARE = 0.02  # of the loss that one more expert must save
-
-Mask = tuple[bool, ...]
+REPEATS = 2
+EPOCHS = 24  # where the final trainings' are not given
 
 
 def find_experts(
@@ -30,22 +33,16 @@ def find_experts(
 ) -> dict[str, Any]:
     """Return how many experts pay, and the gain of every step that was looked at.
 
-    K experts are simulated from stored predictions: the clusters are joined into 1, 2, ... K
-    groups, the best generalist of each group is continued on it, and K of all these experts are
-    chosen with their routing. A validation sample goes where its cluster is routed, the cluster
-    being the one that a gate-sized network *names*: what the gate will confuse is paid for. The
-    groups are nested, so one more of them costs two trainings.
+    K experts are a mixture: K copies of the best generalist, from scratch, one for each of K groups
+    that the clusters are joined into, behind a gate that is taught the groups, by the recipe of the
+    final trainings. One expert is that network alone. All see every training sample as often and
+    cost the same on a sample but for the gate, so a gain is what dividing the data gains, the
+    gate's mistakes and what each expert cannot learn from the others' samples counted. The groups
+    are nested: one more divides one of them.
 
-    One expert is continued on all data for the epochs of the highest rung, a group that K experts
-    first bring for K times as many: K equal groups then see as many *samples* each as the one
-    expert does. What experts gain shows once they are trained to the end; at equal passes of a few
-    epochs the one that saw all data is ahead everywhere. A small group gets no more passes than a
-    large one: a mixture will not give it more either. So this flatters more experts a little as
-    long as all of them are far from the end, and a gain must be `LEAST_SHARE` of the loss to count.
-
-    The loss is Brier's (`brier`) and not in nats: one sample that went astray, to an expert that
-    never saw its like and is sure of itself, would outweigh a hundred others, and the experts of a
-    mixture do see strays. See `moesaic.selection.climb` for when more pay.
+    The loss is Brier's (`brier`) on the validation split, paired over its samples, mean of
+    `REPEATS` trainings. See `moesaic.selection.climb` for when more pay. What trainings differ by
+    chance is not in the interval; `LEAST_SHARE` of the loss must be gained besides.
 
     Args:
         session: the run.
@@ -55,51 +52,67 @@ def find_experts(
 
     Returns:
         `found` (K, 1 where no second expert pays), `experts` (what is trained, at least 2),
-        `most`, `least_share`, `unit` and `steps` (gain and held-out loss), JSON-able.
+        `most`, `least_share`, `unit`, `epochs`, `repeats` and `steps` (gain and validation loss),
+        JSON-able.
     """
     known: dict[str, Any] | None = session.bank.meta("how_many")
     if known is not None:
         return known
     labels = open_dataset(session.folder.data).validation.labels.numpy()
+    loss = np.nan_to_num(np.stack([one.loss for one in generalists]), nan=1e3)
+    best = generalists[int((loss @ weight).argmin())].trial.architecture
     most = min(MOST_EXPERTS, partition.count)
-    trained: set[Mask] = set()
+    epochs = how_many_epochs(session.config)
+    told: dict[int, NDArray[np.float64] | None] = {}
 
-    def losses(observations: Sequence[Observation]) -> NDArray[np.float64]:
-        rows = [brier(session.bank.predictions(o.trial.key), labels) for o in observations]
-        return np.stack(rows) if rows else np.empty((0, len(labels)))
+    def losses(count: int) -> NDArray[np.float64] | None:
+        """Return the loss (N_val,) of every sample, mean of the trainings; None: no further."""
+        if count not in told:
+            told[count] = None
+            if best is not None and not _closed(session, count):
+                title = f"how many experts: are {count} enough"
+                trials = _plan(session, best, count, epochs)
+                found = session.perform(title, trials, some_must_succeed=False)
+                rows = [
+                    brier(session.bank.predictions(one.trial.key), labels)
+                    for one in found
+                    if one is not None
+                ]
+                told[count] = np.mean(rows, axis=0) if rows else None
+        return told[count]
 
-    def candidates(count: int) -> NDArray[np.float64] | None:
-        if _closed(session, count):
+    def compare(few: int, more: int) -> tuple[Interval, float] | None:
+        first, second = losses(few), losses(more)
+        if first is None or second is None:
             return None
-        trials = _plan(session, generalists, weight, count, trained)
-        title = f"how many experts: are {count} enough"
-        found = session.perform(title, trials, some_must_succeed=False)
-        done = [one for one in found if one is not None]
-        return losses([*generalists, *done] if count == 1 else done)
+        return paired_interval([first], [second]), float(first.mean())
 
-    experts, steps = climb(
-        candidates,
-        named_clusters(session, partition),
-        most,
-        least_share=LEAST_SHARE,
-        rng=lambda few, more: generator(session.config.seed, f"how-many-{few}", more),
-    )
+    experts, steps = climb(compare, most, least_share=LEAST_SHARE)
     found = {
         "found": experts,
         "experts": max(2, experts),
         "most": most,
         "least_share": LEAST_SHARE,
         "unit": "Brier score",
+        "epochs": epochs,
+        "repeats": REPEATS,
         "steps": [step.to_dict() for step in steps],
     }
     session.bank.set_meta("how_many", found)
     return found
 
 
+def how_many_epochs(config: SearchConfig) -> int:
+    """Return the epochs of a training: the final ones' where they are given, at most `EPOCHS`."""
+    given = config.most_epochs if config.epochs == "auto" else int(config.epochs)
+    return min(EPOCHS, given)
+
+
 def brier(predictions: NDArray[np.float16], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the squared error (N,) of predicted probabilities: sum_c (p_c - [c is right])^2.
 
-    A proper score like the cross-entropy, but between 0 and 2 (Brier 1950).
+    A proper score like the cross-entropy, but between 0 and 2 (Brier 1950): no sample that went
+    astray outweighs a hundred others.
 
     Args:
         predictions: (N, classes), stored log-probabilities.
@@ -112,15 +125,6 @@ def brier(predictions: NDArray[np.float16], labels: NDArray[np.int64]) -> NDArra
     return score
 
 
-def named_clusters(session: SearchSession, partition: Partition) -> NDArray[np.int64]:
-    """Return the cluster (N_val,) that a gate-sized network names for every validation sample."""
-    path = session.folder.structure / NAMED
-    if not path.is_file():  # the clusters were given, or an older version found them
-        return partition.validation
-    named: NDArray[np.int64] = np.load(path, allow_pickle=False)
-    return named
-
-
 def _closed(session: SearchSession, count: int) -> bool:
     """Whether half the budget was spent before; recorded, since the clock decided it."""
     closed: int | None = session.bank.meta("how_many_closed")
@@ -131,35 +135,27 @@ def _closed(session: SearchSession, count: int) -> bool:
 
 
 def _plan(
-    session: SearchSession,
-    generalists: Sequence[Observation],
-    weight: NDArray[np.float64],
-    count: int,
-    trained: set[Mask],
+    session: SearchSession, architecture: Architecture, count: int, epochs: int
 ) -> list[Trial]:
-    """Plan the best generalist of every group of `count` that was not trained on before."""
-    config = session.config
-    groups = group_clusters(str(session.folder.path), count)
-    loss = np.nan_to_num(np.stack([one.loss for one in generalists]), nan=1e3)
-    trials = []
-    for group in range(count):
-        inside = groups == group
-        mask = tuple(bool(value) for value in inside)
-        if mask in trained:
-            continue
-        trained.add(mask)
-        parent = generalists[int((loss[:, inside] @ weight[inside]).argmin())]
-        epochs = count * config.rungs[-1]
-        trials.append(
-            Trial(
-                kind="expert",
-                stage=f"how-many-{count}",
-                index=group,
-                seed=derive_seed(config.seed, f"how-many-{count}", group),
-                architecture=parent.trial.architecture,
-                subset=None if count == 1 else mask,
-                recipe=config.recipe.for_epochs(epochs).to_dict(),
-                parent=parent.trial.key,
-            )
+    """Plan `REPEATS` trainings of `count` copies; their seeds are those of any other number."""
+    config, stage = session.config, f"how-many-{count}"
+    payload: dict[str, Any] = {}
+    if count > 1:
+        payload = {
+            "experts": [architecture.to_dict()] * count,
+            "routing": group_clusters(str(session.folder.path), count).tolist(),
+            "taught": config.taught.to_dict(),
+            "top_k": min(config.top_k, count),
+        }
+    return [
+        Trial(
+            kind="expert" if count == 1 else "mixture",
+            stage=stage,
+            index=repeat,
+            seed=derive_seed(config.seed, "how-many", repeat),
+            architecture=architecture if count == 1 else None,
+            recipe=config.recipe.for_epochs(epochs).to_dict(),
+            payload=payload,
         )
-    return trials
+        for repeat in range(REPEATS)
+    ]

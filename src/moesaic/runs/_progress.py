@@ -10,7 +10,7 @@ from moesaic.config import SearchConfig
 from moesaic.runs._sizing import MOST_SIZES
 
 _LIKELY_EPOCHS = 24
-_HOW_MANY = 12  # trainings of the highest rung that finding K is likely to cost
+_HOW_MANY = 8  # trainings as long as the final ones that finding K is likely to cost
 
 
 @dataclass
@@ -77,9 +77,9 @@ def expected_work(config: SearchConfig, experts: int, epochs: int | None, domain
     work += (experts + 2) * rungs[-1]
     if config.priced:
         work += MOST_SIZES * rungs[-1]  # twice the epochs, on half of the compute
-    if config.experts == "auto":
-        work += _HOW_MANY * rungs[-1]
     chosen = epochs or (_LIKELY_EPOCHS if config.epochs == "auto" else int(config.epochs))
+    if config.experts == "auto":
+        work += _HOW_MANY * chosen
     if config.epochs == "auto":
         work += 3 * chosen
     return work + config.repeats * final_passes(config, experts, domains) * chosen

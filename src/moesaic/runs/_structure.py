@@ -31,7 +31,6 @@ from moesaic.structure import (
 )
 
 EMBEDDING = "embedding.npy"  # of the validation split, (N_val, F)
-NAMED = "named.npy"  # the cluster that a gate-sized network names for each validation sample
 _MAP_SAMPLES = 1000
 _MOST_CLUSTERS = 8
 _LEAST_EPOCHS = 6
@@ -119,7 +118,6 @@ def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict
     load_partition.cache_clear()
     np.save(context.folder.structure / "centres.npy", _centres(train, partition))
     np.save(context.folder.structure / EMBEDDING, validation.astype(np.float32))
-    np.save(context.folder.structure / NAMED, routing.validation)
     _save_map(context, validation, partition, seed)
     return {
         **quality.to_dict(),
@@ -128,8 +126,7 @@ def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict
         "shares": [float(share) for share in partition.shares],
         "confusion": routing.confusion.tolist(),
         "files": [
-            f"structure/{name}"
-            for name in ("partition.npz", "centres.npy", EMBEDDING, NAMED, "map.npz")
+            f"structure/{name}" for name in ("partition.npz", "centres.npy", EMBEDDING, "map.npz")
         ],
     }
 

@@ -3,7 +3,7 @@
 from moesaic.selection._front import FrontPoint, cheapest_as_good, front, shadow_price
 from moesaic.selection._halves import Interval
 from moesaic.selection._heterogeneity import cross_fitted_heterogeneity, value_of_heterogeneity
-from moesaic.selection._marginal import Gain, climb, marginal_gain
+from moesaic.selection._marginal import Gain, climb
 from moesaic.selection._optimism import optimism
 from moesaic.selection._problem import Limits, Selection
 from moesaic.selection._select import select
@@ -37,7 +37,6 @@ __all__ = [
     "cross_fitted_heterogeneity",
     "front",
     "joint_minus_decomposed",
-    "marginal_gain",
     "optimism",
     "rises",
     "routing_entropy",

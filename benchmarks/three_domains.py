@@ -29,7 +29,7 @@ SMALL: dict[str, Any] = {
     "trials": 8,
     "rungs": (3, 9),
     "widths": (8, 16, 32),
-    "epochs": 12,
+    "epochs": 24,
     "baselines": False,
 }
 

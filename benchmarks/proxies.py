@@ -78,6 +78,7 @@ def run(words: argparse.Namespace) -> dict[str, Any]:
             f"--draws is {words.draws}, --cells {words.cells}: give 2 and "
             f"{SIZES[0] + LEAST_UNSEEN} or more"
         )
+    torch.set_num_threads(1)
     table = read_tables([words.table], clusters, clusters).distinct()
     kept = generator(words.seed, "proxies/cells").permutation(len(table.architectures))
     kept = kept[: words.cells]

@@ -22,6 +22,7 @@ from moesaic.surrogate._blend import (
 from moesaic.surrogate._curve_features import Curve
 from moesaic.surrogate._curves import CurveExtrapolator, CurveQuality, Forecast
 from moesaic.surrogate._encode import ExtraFeatures
+from moesaic.surrogate._fidelity import LowerFidelity
 from moesaic.surrogate._registry import get_surrogate, surrogate_names
 from moesaic.surrogate._transfer import Prior, TransferSurrogate
 
@@ -38,6 +39,7 @@ __all__ = [
     "GaussianProcessSurrogate",
     "GraphNetworkSurrogate",
     "GraphProcessSurrogate",
+    "LowerFidelity",
     "Prior",
     "Quality",
     "RidgeSurrogate",

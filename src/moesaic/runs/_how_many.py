@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moesaic.bank import Observation, Trial
-from moesaic.config import SearchConfig
 from moesaic.data import open_dataset
 from moesaic.runs._evidence import paired_interval
 from moesaic.runs._session import SearchSession
@@ -22,7 +22,8 @@ from moesaic.structure import Partition
 MOST_EXPERTS = 8
 LEAST_SHARE = 0.02  # of the loss that one more expert must save
 REPEATS = 2
-EPOCHS = 24  # where the final trainings' are not given
+ALWAYS = 3  # numbers that are compared whatever comes out: they are trained at once
+_LIKELY = 2 * REPEATS * ALWAYS  # trainings' worth of work, for mixtures cost more than one network
 
 
 def find_experts(
@@ -62,24 +63,24 @@ def find_experts(
     loss = np.nan_to_num(np.stack([one.loss for one in generalists]), nan=1e3)
     best = generalists[int((loss @ weight).argmin())].trial.architecture
     most = min(MOST_EXPERTS, partition.count)
-    epochs = how_many_epochs(session.config)
+    epochs = _epochs(session, generalists)
     told: dict[int, NDArray[np.float64] | None] = {}
 
     def losses(count: int) -> NDArray[np.float64] | None:
         """Return the loss (N_val,) of every sample, mean of the trainings; None: no further."""
-        if count not in told:
-            told[count] = None
-            if best is not None and not _closed(session, count):
-                title = f"how many experts: are {count} enough"
-                trials = _plan(session, best, count, epochs)
-                found = session.perform(title, trials, some_must_succeed=False)
+        if count not in told and best is not None and not _closed(session, count):
+            counts = range(1, min(ALWAYS, most) + 1) if count <= ALWAYS else [count]
+            trials = [trial for one in counts for trial in _plan(session, best, one, epochs)]
+            title = f"how many experts: are {counts[-1]} enough"
+            found = session.perform(title, trials, some_must_succeed=False)
+            for place, one in enumerate(counts):
                 rows = [
-                    brier(session.bank.predictions(one.trial.key), labels)
-                    for one in found
-                    if one is not None
+                    brier(session.bank.predictions(done.trial.key), labels)
+                    for done in found[REPEATS * place : REPEATS * (place + 1)]
+                    if done is not None
                 ]
-                told[count] = np.mean(rows, axis=0) if rows else None
-        return told[count]
+                told[one] = np.mean(rows, axis=0) if rows else None
+        return told.get(count)
 
     def compare(few: int, more: int) -> tuple[Interval, float] | None:
         first, second = losses(few), losses(more)
@@ -102,10 +103,24 @@ def find_experts(
     return found
 
 
-def how_many_epochs(config: SearchConfig) -> int:
-    """Return the epochs of a training: the final ones' where they are given, at most `EPOCHS`."""
-    given = config.most_epochs if config.epochs == "auto" else int(config.epochs)
-    return min(EPOCHS, given)
+def _epochs(session: SearchSession, generalists: Sequence[Observation]) -> int:
+    """Return the epochs of a training: as many as the final ones take, or may take.
+
+    After fewer, parts of one source pay that do not in the end: fewer classes are learned sooner.
+    Under a budget they are cut to what its first half can afford; the clock decides that, so it
+    is recorded.
+    """
+    config = session.config
+    most = config.most_epochs if config.epochs == "auto" else int(config.epochs)
+    if config.budget is None:
+        return most
+    known: int | None = session.bank.meta("how_many_epochs")
+    if known is None:
+        seconds = max(one.seconds / int(one.trial.recipe["epochs"]) for one in generalists)
+        left = 0.5 * config.budget - (time.monotonic() - session.started)
+        known = max(1, min(most, int(left * config.workers / max(1e-9, seconds * _LIKELY))))
+        session.bank.set_meta("how_many_epochs", known)
+    return known
 
 
 def brier(predictions: NDArray[np.float16], labels: NDArray[np.int64]) -> NDArray[np.float64]:

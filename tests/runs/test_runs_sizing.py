@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from moesaic.bank import Observation, Trial
 from moesaic.config import make_config
-from moesaic.runs._sizing import MOST_SIZES, apart, sizing_trials
+from moesaic.runs._sizing import MOST_SIZES, OWN_SIZES, RIVAL_SIZES, apart, nearest, sizing_trials
 from moesaic.spaces import Architecture, SizedSpace, get_space
 
 SHAPE = (3, 16, 16)
 WEIGHT = np.array([0.3, 0.2, 0.5])
 GROUPS = np.array([0, 0, 1])
+OTHER = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|none~0|none~1|nor_conv_3x3~2|"
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 
 
@@ -29,15 +30,16 @@ def expert(architecture: Architecture, loss: list[float]) -> Observation:
     return Observation(trial, np.array(loss), np.zeros(3), macs, 1, 1.0)
 
 
-def planned(price: float) -> list[Trial]:
+def planned(price: float, generalists: list[Observation] | None = None) -> list[Trial]:
     inner = space().inner
     experts = [
         expert(inner.parse(f"{CELL} [8-16-32 x1]"), [0.1, 0.2, 3.0]),
         expert(inner.parse(f"{CELL} [11-22-45 x1 /2]"), [2.0, 2.0, 1.0]),
     ]
     config = make_config({"data": "digits", "price": 1.0, "rungs": (2, 5)})
+    known = generalists or experts
     return sizing_trials(
-        config, space(), experts, GROUPS, WEIGHT, "specialise-2-2", price, SHAPE, 4
+        config, space(), experts, known, GROUPS, WEIGHT, "specialise-2-2", price, SHAPE, 4
     )
 
 
@@ -45,16 +47,36 @@ def test_each_expert_is_trained_from_scratch_on_its_own_clusters_at_its_own_and_
     None
 ):
     trials = planned(0.0)
-    assert len({trial.index for trial in trials}) == len(trials) == 2 * MOST_SIZES
+    assert len({trial.index for trial in trials}) == len(trials) == 2 * OWN_SIZES
     for trial in trials:
-        assert trial.subset == ((True, True, False) if trial.index < 8 else (False, False, True))
+        first = trial.index < MOST_SIZES
+        assert trial.subset == ((True, True, False) if first else (False, False, True))
         assert trial.parent is None
         assert trial.recipe["epochs"] == 10
         assert trial.architecture is not None
         assert space().describe(trial.architecture).startswith(CELL)
     assert len({trial.key for trial in trials}) == len(trials)
-    texts = {trial.architecture.text for trial in trials[:8] if trial.architecture}
+    texts = {trial.architecture.text for trial in trials[:OWN_SIZES] if trial.architecture}
     assert space().inner.parse(f"{CELL} [8-16-32 x1]").text in texts
+
+
+def test_a_better_cell_that_was_drawn_too_large_is_tried_at_sizes_like_the_chosen_one() -> None:
+    inner = space().inner
+    large = expert(inner.parse(f"{OTHER} [32-64-128 x1]"), [0.3, 0.3, 0.5])
+    small = expert(inner.parse(f"{CELL} [6-11-22 x1]"), [0.2, 0.2, 1.5])
+    trials = planned(0.0, [small, large])
+    # on the first group the chosen cell is the best one, on the second it is not
+    assert len([t for t in trials if t.index < MOST_SIZES]) == OWN_SIZES
+    second = [trial for trial in trials if trial.index >= MOST_SIZES]
+    assert len(second) == OWN_SIZES + RIVAL_SIZES
+    rivals = [t.architecture for t in second[OWN_SIZES:] if t.architecture is not None]
+    assert [space().describe(one).startswith(OTHER) for one in rivals] == [True] * RIVAL_SIZES
+    own = space().estimate_macs(inner.parse(f"{CELL} [11-22-45 x1 /2]"), SHAPE, 4) or 0
+    costs = [space().estimate_macs(one, SHAPE, 4) or 0 for one in rivals]
+    assert costs == sorted(costs)
+    assert max(costs) < 8 * own
+    assert min(costs) > own / 8
+    assert len({trial.key for trial in trials}) == len(trials)
 
 
 def test_sizes_that_cannot_pay_for_their_compute_are_left_out() -> None:
@@ -80,3 +102,18 @@ def test_costs_that_lie_apart_are_kept(costs: list[int], most: int) -> None:
         near = min(abs(np.log(a / b)) for a, b in pairwise(kept))
         for macs in set(costs) - set(kept):
             assert min(abs(np.log(macs / one)) for one in kept) <= near + 1e-12
+
+
+@given(
+    st.lists(st.integers(1, 10**8), min_size=0, max_size=20, unique=True),
+    st.integers(1, 10**8),
+    st.integers(1, 6),
+)
+def test_the_nearest_costs_are_kept(costs: list[int], wanted: int, most: int) -> None:
+    named = [(macs, Architecture(str(macs), "s", str(macs), "f")) for macs in costs]
+    kept = [int(one.text) for one in nearest(named, wanted, most)]
+    assert kept == sorted(kept)
+    assert len(kept) == min(most, len(costs))
+    farthest = max((abs(np.log(macs / wanted)) for macs in kept), default=0.0)
+    for macs in set(costs) - set(kept):
+        assert abs(np.log(macs / wanted)) >= farthest - 1e-12

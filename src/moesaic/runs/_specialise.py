@@ -117,6 +117,7 @@ def specialise(
             config,
             space,
             [bank[position] for position in choice.chosen],
+            [found for found in generalists if found.trial.subset is None] or list(generalists),
             np.asarray(choice.routing).argmax(axis=1).astype(np.int64),
             weight,
             sizes_stage(config, experts),

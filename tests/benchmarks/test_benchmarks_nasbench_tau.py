@@ -73,5 +73,5 @@ def test_intervals_and_times_are_reported(table: tuple[list[Architecture], np.nd
 
 
 def test_a_prediction_without_order_counts_as_nothing() -> None:
-    assert tau._tau(np.zeros((5, 1)), np.arange(5.0)[:, None]) == 0.0
+    assert tau.mean_tau(np.zeros((5, 1)), np.arange(5.0)[:, None]) == 0.0
     assert tau.mean_interval(np.array([0.5]))._asdict() == {"mean": 0.5, "low": 0.5, "high": 0.5}

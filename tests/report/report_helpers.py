@@ -228,7 +228,7 @@ class FakeRun:
                 "most": 8,
                 "least_share": 0.02,
                 "epochs": 24,
-                "repeats": 2,
+                "repeats": {"1": 2, "2": 4, "3": 4},
                 "steps": [step(1, 2, 0.12, pays=True), step(2, 3, -0.01, pays=False)],
             },
             "surrogate": {

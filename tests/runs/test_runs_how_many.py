@@ -12,7 +12,8 @@ from moesaic.config import make_config
 from moesaic.data import open_dataset
 from moesaic.errors import Interrupted
 from moesaic.runs import Watcher, open_run, resume, search
-from moesaic.runs._how_many import brier
+from moesaic.runs._how_many import MOST_REPEATS, REPEATS, brier
+from moesaic.seeds import derive_seed
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +81,22 @@ def test_every_number_is_trained_alike(whole: tuple[Path, dict[str, Any]]) -> No
     assert [len(one.trial.payload["experts"]) for one in final] == [told["experts"]]
     tried = max(3, *(step["to"] for step in told["steps"]))
     stages = [f"how-many-{count}" for count in range(1, tried + 1)]
-    assert sorted(t.stage for t in ladder) == sorted(stages * told["repeats"])
+    assert sorted(told["repeats"]) == [str(count) for count in range(1, tried + 1)]
+    for stage, count in zip(stages, told["repeats"].values(), strict=True):
+        assert len([t for t in ladder if t.stage == stage]) == count
+        assert REPEATS <= count <= MOST_REPEATS
+    # what a step left open was trained more often, both sides of it
+    for step in told["steps"]:
+        gain = step["gain"]
+        if gain["low"] <= 0 and gain["high"] >= told["least_share"] * step["loss"]:
+            pair = {told["repeats"][str(step[side])] for side in ("from", "to")}
+            assert pair == {MOST_REPEATS}
     # the same network, recipe and seeds, whatever the number; nothing is continued
     assert {trial.recipe["epochs"] for trial in ladder} == {told["epochs"]} == {2}
     assert all(trial.parent is None and trial.subset is None for trial in ladder)
     for stage in stages:
-        assert len({t.seed for t in ladder if t.stage == stage}) == told["repeats"]
-    assert len({trial.seed for trial in ladder}) == told["repeats"]
+        seeds = {t.index: t.seed for t in ladder if t.stage == stage}
+        assert seeds == {index: derive_seed(3, "how-many", index) for index in seeds}
     one = next(trial.architecture for trial in ladder if trial.stage == "how-many-1")
     assert one is not None
     assert one in rung
@@ -108,7 +118,7 @@ def test_every_number_is_trained_alike(whole: tuple[Path, dict[str, Any]]) -> No
     assert told["steps"][0]["loss"] == pytest.approx(float(np.mean(scores)))
 
 
-@pytest.mark.parametrize("words", ["are 3 enough", "specialise"])
+@pytest.mark.parametrize("words", ["are 3 enough", "once more", "specialise"])
 def test_interrupted_in_between_it_finds_the_same(
     whole: tuple[Path, dict[str, Any]], auto: dict[str, Any], tmp_path: Path, words: str
 ) -> None:

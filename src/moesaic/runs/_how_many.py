@@ -22,6 +22,7 @@ from moesaic.structure import Partition
 MOST_EXPERTS = 8
 LEAST_SHARE = 0.02  # of the loss that one more expert must save
 REPEATS = 2
+MOST_REPEATS = 4  # where fewer leave open whether one more pays
 ALWAYS = 3  # numbers that are compared whatever comes out: they are trained at once
 _LIKELY = 2 * REPEATS * ALWAYS  # trainings' worth of work, for mixtures cost more than one network
 
@@ -42,8 +43,10 @@ def find_experts(
     are nested: one more divides one of them.
 
     The loss is Brier's (`brier`) on the validation split, paired over its samples, mean of
-    `REPEATS` trainings. See `moesaic.selection.climb` for when more pay. What trainings differ by
-    chance is not in the interval; `LEAST_SHARE` of the loss must be gained besides.
+    `REPEATS` trainings, or of `MOST_REPEATS` where those leave a step open: where the interval
+    holds zero and a gain that would do. See `moesaic.selection.climb` for when more pay. What
+    trainings differ by chance is not in the interval, but less of it is left in the mean of more;
+    `LEAST_SHARE` of the loss must be gained besides.
 
     Args:
         session: the run.
@@ -53,8 +56,8 @@ def find_experts(
 
     Returns:
         `found` (K, 1 where no second expert pays), `experts` (what is trained, at least 2),
-        `most`, `least_share`, `unit`, `epochs`, `repeats` and `steps` (gain and validation loss),
-        JSON-able.
+        `most`, `least_share`, `unit`, `epochs`, `repeats` (trainings of every K) and `steps` (gain
+        and validation loss), JSON-able.
     """
     known: dict[str, Any] | None = session.bank.meta("how_many")
     if known is not None:
@@ -64,29 +67,20 @@ def find_experts(
     best = generalists[int((loss @ weight).argmin())].trial.architecture
     most = min(MOST_EXPERTS, partition.count)
     epochs = _epochs(session, generalists)
-    told: dict[int, NDArray[np.float64] | None] = {}
-
-    def losses(count: int) -> NDArray[np.float64] | None:
-        """Return the loss (N_val,) of every sample, mean of the trainings; None: no further."""
-        if count not in told and best is not None and not _closed(session, count):
-            counts = range(1, min(ALWAYS, most) + 1) if count <= ALWAYS else [count]
-            trials = [trial for one in counts for trial in _plan(session, best, one, epochs)]
-            title = f"how many experts: are {counts[-1]} enough"
-            found = session.perform(title, trials, some_must_succeed=False)
-            for place, one in enumerate(counts):
-                rows = [
-                    brier(session.bank.predictions(done.trial.key), labels)
-                    for done in found[REPEATS * place : REPEATS * (place + 1)]
-                    if done is not None
-                ]
-                told[one] = np.mean(rows, axis=0) if rows else None
-        return told.get(count)
+    mixtures = _Mixtures(session, best, epochs, labels)
 
     def compare(few: int, more: int) -> tuple[Interval, float] | None:
-        first, second = losses(few), losses(more)
+        mixtures.train(range(1, min(ALWAYS, most) + 1) if more <= ALWAYS else [more], REPEATS)
+        first, second = mixtures.loss(few), mixtures.loss(more)
         if first is None or second is None:
             return None
-        return paired_interval([first], [second]), float(first.mean())
+        gain = paired_interval([first], [second])
+        if gain.low <= 0 and gain.high >= LEAST_SHARE * first.mean():
+            mixtures.train([few, more], MOST_REPEATS)
+            first, second = mixtures.loss(few), mixtures.loss(more)
+            assert first is not None and second is not None  # what was trained stays
+            gain = paired_interval([first], [second])
+        return gain, float(first.mean())
 
     experts, steps = climb(compare, most, least_share=LEAST_SHARE)
     found = {
@@ -96,7 +90,7 @@ def find_experts(
         "least_share": LEAST_SHARE,
         "unit": "Brier score",
         "epochs": epochs,
-        "repeats": REPEATS,
+        "repeats": mixtures.repeats,
         "steps": [step.to_dict() for step in steps],
     }
     session.bank.set_meta("how_many", found)
@@ -140,20 +134,72 @@ def brier(predictions: NDArray[np.float16], labels: NDArray[np.int64]) -> NDArra
     return score
 
 
-def _closed(session: SearchSession, count: int) -> bool:
-    """Whether half the budget was spent before; recorded, since the clock decided it."""
-    closed: int | None = session.bank.meta("how_many_closed")
-    if closed is None and session.out_of_time(0.5):
-        closed = count
-        session.bank.set_meta("how_many_closed", closed)
-    return closed is not None and count >= closed
+class _Mixtures:
+    """Mixtures of K copies of one network, trained as they are asked for."""
+
+    def __init__(
+        self,
+        session: SearchSession,
+        architecture: Architecture | None,
+        epochs: int,
+        labels: NDArray[np.int64],
+    ) -> None:
+        self._session = session
+        self._architecture = architecture
+        self._epochs = epochs
+        self._labels = labels
+        self._asked = 0
+        self._planned: dict[int, int] = {}
+        self._rows: dict[int, list[NDArray[np.float64]]] = {}
+
+    @property
+    def repeats(self) -> dict[str, int]:
+        """How many trainings every K has."""
+        return {str(count): len(rows) for count, rows in sorted(self._rows.items())}
+
+    def loss(self, count: int) -> NDArray[np.float64] | None:
+        """Return the loss (N_val,) of every sample, mean of the trainings; None without any."""
+        rows = self._rows.get(count)
+        return np.mean(rows, axis=0) if rows else None
+
+    def train(self, counts: Sequence[int], repeats: int) -> None:
+        """Train what lacks of so many mixtures of each number; nothing past half the budget."""
+        lacking = [
+            (count, repeat)
+            for count in counts
+            for repeat in range(self._planned.get(count, 0), repeats)
+        ]
+        if not lacking or self._architecture is None or self._closed():
+            return
+        trials = [
+            _plan(self._session, self._architecture, count, repeat, self._epochs)
+            for count, repeat in lacking
+        ]
+        title = f"how many experts: are {counts[-1]} enough"
+        if repeats > REPEATS:
+            title = f"how many experts: {counts[0]} or {counts[-1]}, once more"
+        found = self._session.perform(title, trials, some_must_succeed=False)
+        for (count, _), done in zip(lacking, found, strict=True):
+            self._planned[count] = repeats
+            if done is not None:
+                predictions = self._session.bank.predictions(done.trial.key)
+                self._rows.setdefault(count, []).append(brier(predictions, self._labels))
+
+    def _closed(self) -> bool:
+        """Whether half the budget was spent before; recorded, since the clock decided it."""
+        self._asked += 1
+        closed: int | None = self._session.bank.meta("how_many_closed")
+        if closed is None and self._session.out_of_time(0.5):
+            closed = self._asked
+            self._session.bank.set_meta("how_many_closed", closed)
+        return closed is not None and self._asked >= closed
 
 
 def _plan(
-    session: SearchSession, architecture: Architecture, count: int, epochs: int
-) -> list[Trial]:
-    """Plan `REPEATS` trainings of `count` copies; their seeds are those of any other number."""
-    config, stage = session.config, f"how-many-{count}"
+    session: SearchSession, architecture: Architecture, count: int, repeat: int, epochs: int
+) -> Trial:
+    """Plan one training of `count` copies; its seed is that of any other number."""
+    config = session.config
     payload: dict[str, Any] = {}
     if count > 1:
         payload = {
@@ -162,15 +208,12 @@ def _plan(
             "taught": config.taught.to_dict(),
             "top_k": min(config.top_k, count),
         }
-    return [
-        Trial(
-            kind="expert" if count == 1 else "mixture",
-            stage=stage,
-            index=repeat,
-            seed=derive_seed(config.seed, "how-many", repeat),
-            architecture=architecture if count == 1 else None,
-            recipe=config.recipe.for_epochs(epochs).to_dict(),
-            payload=payload,
-        )
-        for repeat in range(REPEATS)
-    ]
+    return Trial(
+        kind="expert" if count == 1 else "mixture",
+        stage=f"how-many-{count}",
+        index=repeat,
+        seed=derive_seed(config.seed, "how-many", repeat),
+        architecture=architecture if count == 1 else None,
+        recipe=config.recipe.for_epochs(epochs).to_dict(),
+        payload=payload,
+    )

@@ -78,7 +78,8 @@ def find_experts(
         if gain.low <= 0 and gain.high >= LEAST_SHARE * first.mean():
             mixtures.train([few, more], MOST_REPEATS)
             first, second = mixtures.loss(few), mixtures.loss(more)
-            assert first is not None and second is not None  # what was trained stays
+            assert first is not None  # what was trained stays
+            assert second is not None
             gain = paired_interval([first], [second])
         return gain, float(first.mean())
 

@@ -172,6 +172,35 @@ def neps() -> Play:
     return play
 
 
+def syne_tune(scheduler: str) -> Play:
+    """Return a search by Syne Tune, told the mean over clusters.
+
+    Args:
+        scheduler: name of one of its baselines, such as `TPE`, `BORE` or `REA`.
+    """
+
+    def play(game: Game, trials: int, seed: int) -> list[int]:
+        from syne_tune.config_space import choice
+        from syne_tune.optimizer import baselines
+        from syne_tune.optimizer.schedulers.ask_tell_scheduler import AskTellScheduler
+
+        logging.disable(logging.WARNING)
+        warnings.simplefilter("ignore")
+        ledger = Ledger(game, trials)
+        space = {name: choice(list(OPERATIONS)) for name in VARIABLES}
+        made = getattr(baselines, scheduler)(
+            space, metric="accuracy", do_minimize=False, random_seed=seed
+        )
+        asked = AskTellScheduler(base_scheduler=made)
+        while ledger.open:
+            trial = asked.ask()
+            chosen = [OPERATIONS.index(trial.config[name]) for name in VARIABLES]
+            asked.tell(trial, {"accuracy": float(ledger.pay(chosen).mean())})
+        return ledger.rows
+
+    return play
+
+
 OURS = ("joint", "decomposed", "decomposed-gp")
 PEERS: dict[str, tuple[str | None, Play]] = {
     "joint": (None, ours("joint")),
@@ -187,8 +216,12 @@ PEERS: dict[str, tuple[str | None, Play]] = {
     "optuna-gp-each": ("optuna", optuna("gp", "each")),
     "smac": ("smac", smac()),
     "neps": ("neps", neps()),
+    "syne-tune-tpe": ("syne_tune", syne_tune("TPE")),
+    "syne-tune-rea": ("syne_tune", syne_tune("REA")),
+    "syne-tune-bore": ("syne_tune", syne_tune("BORE")),
 }
-PACKAGES = {"neps": "neural-pipeline-search"}
+SLOW = ("neps", "syne-tune-bore")  # minutes of CPU a seed
+PACKAGES = {"neps": "neural-pipeline-search", "syne_tune": "syne-tune"}
 
 
 def installed(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks._nasbench_peers import PEERS, installed
+from benchmarks._nasbench_peers import PEERS, SLOW, installed
 from benchmarks._nasbench_search import play_all, summary
 from benchmarks._nasbench_table import Cells, read_tables
 from benchmarks._show import answer
@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--seeds", type=int, default=30, help="searches of each peer")
     add("--first-seed", type=int, default=0, help="the others follow it")
     add("--parts", default=",".join(PARTS), help="any of " + ", ".join(PARTS))
-    add("--peers", default=",".join(PEERS), help="any of " + ", ".join(PEERS))
+    usual = ",".join(name for name in PEERS if name not in SLOW)
+    slow = " and ".join(SLOW)
+    add("--peers", default=usual, help=f"of {', '.join(PEERS)}; {slow}, slow, only when named")
     add("--trials", type=int, default=300, help="trainings each peer may pay for")
     add("--draws", type=int, default=DRAWS, help="draws of cells to learn from")
     add("--workers", type=int, default=1, help="processes")

@@ -88,3 +88,13 @@ def show_search(found: dict[str, Any]) -> None:
             f"{name:14} {row['test_accuracy']:7.4f} {seeds:28} {row['macs_active']:12,} "
             f"{row['training_passes']:7.0f}"
         )
+
+
+def show_kendall(found: dict[str, Any]) -> None:
+    """Print one line a number of cells learned from: Kendall's tau of every kind, with interval."""
+    for size, rows in found.items():
+        line = "  ".join(
+            f"{kind} {row['mean']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+            for kind, row in rows.items()
+        )
+        print(f"{size:>4} cells learned from: {line}")

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks._nasbench_tau import mean_tau
-from benchmarks._show import answer
+from benchmarks._show import answer, show_kendall
 from moesaic.bank import Observation, Trial
 from moesaic.config import Recipe
 from moesaic.data import Dataset, Normaliser, load_dataset
@@ -141,12 +141,7 @@ def one_draw(
 def show(found: dict[str, Any]) -> None:
     """Print what `run` returned; the gain is over the better of the two others."""
     print(f"{found['cells']} cells")
-    for size, rows in found["kendall"].items():
-        line = "  ".join(
-            f"{kind} {row['mean']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
-            for kind, row in rows.items()
-        )
-        print(f"{size:>3} cells learned from: {line}")
+    show_kendall(found["kendall"])
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ from scipy.stats import kendalltau
 
 from benchmarks._nasbench_table import SPACE, read_tables
 from benchmarks._nasbench_tau import as_observations, mean_tau
-from benchmarks._show import answer
+from benchmarks._show import answer, show_kendall
 from moesaic.data import Normaliser, load_dataset
 from moesaic.errors import InputError
 from moesaic.runs._evidence import mean_interval
@@ -133,12 +133,7 @@ def show(found: dict[str, Any]) -> None:
     print(f"{found['cells']} cells, measured untrained")
     for name, tau in found["alone"].items():
         print(f"Kendall's tau of {name:20} by itself {tau:+.3f}")
-    for size, rows in found["kendall"].items():
-        line = "  ".join(
-            f"{kind} {row['mean']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
-            for kind, row in rows.items()
-        )
-        print(f"{size:>4} cells learned from: {line}")
+    show_kendall(found["kendall"])
 
 
 def main() -> int:

@@ -228,7 +228,6 @@ class FakeRun:
                 "most": 8,
                 "least_share": 0.02,
                 "epochs": 24,
-                "repeats": {"1": 2, "2": 4, "3": 4},
                 "steps": [step(1, 2, 0.12, pays=True), step(2, 3, -0.01, pays=False)],
             },
             "surrogate": {
@@ -263,7 +262,8 @@ class FakeRun:
 def step(few: int, more: int, gain: float, *, pays: bool) -> dict[str, Any]:
     """Return what was found when more experts were compared with fewer."""
     interval = {"mean": gain, "low": gain - 0.02, "high": gain + 0.02}
-    return {"from": few, "to": more, "gain": interval, "loss": 0.9, "pays": pays}
+    step = {"from": few, "to": more, "gain": interval, "loss": 0.9, "pays": pays}
+    return {**step, "trainings": [2, 2] if pays else [4, 4]}
 
 
 def theory() -> dict[str, Any]:

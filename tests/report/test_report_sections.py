@@ -172,7 +172,7 @@ def test_search_draws_every_generalist(page):
 def test_how_many_experts_pay_is_told_step_by_step(page, fake_run):
     text = page.section("search").text
     assert "How many experts 2 experts pay." in text
-    assert "1 → 2 2 and 4 0.900 +0.120 +0.100 to +0.140 pays" in text
+    assert "1 → 2 2 and 2 0.900 +0.120 +0.100 to +0.140 pays" in text
     assert "2 → 3 4 and 4 0.900 −0.010 −0.030 to +0.010 does not pay" in text
     fake_run.result["how_many"] |= {"found": 1, "steps": []}
     text = render(fake_run).section("search").text

@@ -19,18 +19,18 @@ def build_how_many(told: Any) -> dict[str, Any] | None:
         "most": told.get("most"),
         "least": percent(told.get("least_share")),
         "epochs": told.get("epochs"),
-        "rows": [_row(step, told.get("repeats") or {}) for step in told.get("steps") or []],
+        "rows": [_row(step) for step in told.get("steps") or []],
     }
 
 
-def _row(step: dict[str, Any], repeats: dict[str, int]) -> dict[str, Any]:
+def _row(step: dict[str, Any]) -> dict[str, Any]:
     gain = step.get("gain") or {}
     values = [number(gain.get(part)) for part in ("mean", "low", "high")]
     known = [value for value in values if value is not None]
     whole = len(known) == 3
     return {
         "name": f"{step.get('from')} → {step.get('to')}",
-        "trainings": " and ".join(str(repeats.get(str(step.get(n)), "–")) for n in ("from", "to")),
+        "trainings": " and ".join(map(str, step.get("trainings") or ["–"])),
         "loss": plain(step.get("loss"), 3),
         "mean": signed(gain.get("mean"), 3),
         "interval": f"{signed(gain.get('low'), 3)} to {signed(gain.get('high'), 3)}",

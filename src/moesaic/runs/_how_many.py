@@ -56,8 +56,8 @@ def find_experts(
 
     Returns:
         `found` (K, 1 where no second expert pays), `experts` (what is trained, at least 2),
-        `most`, `least_share`, `unit`, `epochs`, `repeats` (trainings of every K) and `steps` (gain
-        and validation loss), JSON-able.
+        `most`, `least_share`, `unit`, `epochs` and `steps` (gain, validation loss and how many
+        trainings of both numbers these are the mean of), JSON-able.
     """
     known: dict[str, Any] | None = session.bank.meta("how_many")
     if known is not None:
@@ -68,6 +68,7 @@ def find_experts(
     most = min(MOST_EXPERTS, partition.count)
     epochs = _epochs(session, generalists)
     mixtures = _Mixtures(session, best, epochs, labels)
+    judged: dict[tuple[int, int], list[int]] = {}
 
     def compare(few: int, more: int) -> tuple[Interval, float] | None:
         mixtures.train(range(1, min(ALWAYS, most) + 1) if more <= ALWAYS else [more], REPEATS)
@@ -81,6 +82,7 @@ def find_experts(
             assert first is not None  # what was trained stays
             assert second is not None
             gain = paired_interval([first], [second])
+        judged[few, more] = [mixtures.count(few), mixtures.count(more)]
         return gain, float(first.mean())
 
     experts, steps = climb(compare, most, least_share=LEAST_SHARE)
@@ -91,8 +93,7 @@ def find_experts(
         "least_share": LEAST_SHARE,
         "unit": "Brier score",
         "epochs": epochs,
-        "repeats": mixtures.repeats,
-        "steps": [step.to_dict() for step in steps],
+        "steps": [{**step.to_dict(), "trainings": judged[step.few, step.more]} for step in steps],
     }
     session.bank.set_meta("how_many", found)
     return found
@@ -153,10 +154,9 @@ class _Mixtures:
         self._planned: dict[int, int] = {}
         self._rows: dict[int, list[NDArray[np.float64]]] = {}
 
-    @property
-    def repeats(self) -> dict[str, int]:
-        """How many trainings every K has."""
-        return {str(count): len(rows) for count, rows in sorted(self._rows.items())}
+    def count(self, experts: int) -> int:
+        """Return how many trainings there are of so many experts."""
+        return len(self._rows.get(experts, []))
 
     def loss(self, count: int) -> NDArray[np.float64] | None:
         """Return the loss (N_val,) of every sample, mean of the trainings; None without any."""

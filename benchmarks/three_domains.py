@@ -1,8 +1,8 @@
 """Finds the number of experts on a mixture of data sets whose number nobody tells it.
 
 Runs `moesaic search --experts auto` on a join of data sets, on a part of each and with small
-networks so that a seed takes about a quarter of an hour, and compares the number of experts found
-with the number of data sets.
+networks, and compares the number of experts found with the number of data sets. A seed takes one to
+two hours of one core.
 
     python -m benchmarks.three_domains --data A.npz+B.npz+C.npz --seeds 0 1 2 --json
 

@@ -1,4 +1,4 @@
-"""What all tests share: the families that a module's plugins register are forgotten at its end."""
+"""What all tests share: one thread, and an own registry of families for every module."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from moesaic.execution import one_thread
 from moesaic.spaces.families import _plugins, _registry, family_names
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_each() -> Iterator[None]:
+    """Compute with one thread, as runs do."""
+    with one_thread():
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

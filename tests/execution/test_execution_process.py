@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from moesaic.errors import InputError, RunFailed
 from moesaic.execution import Job, ProcessExecutor
@@ -28,10 +29,16 @@ def identity() -> dict:
     handler = signal.getsignal(signal.SIGINT)
     return {
         "pid": os.getpid(),
-        "threads": torch.get_num_threads(),
+        "threads": max([torch.get_num_threads(), *threads_of_libraries()]),
         "deaf": signal.SIGINT in blocked or handler is signal.SIG_IGN,
         "shared": dict(SHARED),
     }
+
+
+def threads_of_libraries() -> list[int]:
+    import sklearn.cluster  # noqa: F401 - brings an OpenMP of its own, later than the worker begins
+
+    return [library["num_threads"] for library in threadpool_info()]
 
 
 def load_shared(value: int) -> None:

@@ -8,6 +8,7 @@ from moesaic.execution._read_table import Measure, read_table
 from moesaic.execution._registry import get_executor
 from moesaic.execution._table import Table
 from moesaic.execution._tabular import TabularExecutor
+from moesaic.execution._threads import one_thread
 
 __all__ = [
     "Executor",
@@ -20,6 +21,7 @@ __all__ = [
     "Table",
     "TabularExecutor",
     "get_executor",
+    "one_thread",
     "peak_memory",
     "read_table",
 ]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import ray
-import torch
 from numpy.typing import NDArray
 from ray.experimental import internal_kv
 
@@ -24,6 +23,7 @@ from moesaic.execution._mirror import (
     take_files,
 )
 from moesaic.execution._perform import failure
+from moesaic.execution._threads import keep_one_thread
 from moesaic.execution._worker import pack_outcome, unpack_and_perform
 
 NAMESPACE = b"moesaic"
@@ -89,6 +89,6 @@ def remove_mirrors(names: list[str]) -> None:
 
 def _prepare() -> None:
     """One thread a worker; Ctrl-C is for the coordinator alone."""
-    torch.set_num_threads(1)
+    keep_one_thread()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)

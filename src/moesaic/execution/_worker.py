@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
-import torch
-
 from moesaic.execution._base import Job, Outcome
 from moesaic.execution._perform import failure, perform
+from moesaic.execution._threads import keep_one_thread
 
 # Set once by `prepare_worker`, which runs before any job of the process.
 _reports: Connection | None = None
@@ -37,7 +36,7 @@ def prepare_worker(
     _reports = reports
     reports.send(("born", os.getpid()))
     threading.Thread(target=_end_with_coordinator, daemon=True).start()
-    torch.set_num_threads(1)
+    keep_one_thread()
     if initializer is not None:
         try:
             initializer(*arguments)

@@ -14,7 +14,7 @@ from moesaic.bank import Bank
 from moesaic.config import AnyConfig
 from moesaic.data import Dataset, describe_dataset, load_dataset, save_dataset
 from moesaic.errors import InputError, Interrupted
-from moesaic.execution import get_executor
+from moesaic.execution import get_executor, one_thread
 from moesaic.runs._context import versions
 from moesaic.runs._folder import RunFolder, create_folder, new_run_path, read_result, write_json
 from moesaic.runs._progress import Watcher
@@ -164,7 +164,8 @@ def _at_work(
     session = Session(folder, config, bank, executor, watcher)
     earlier = float(bank.meta("seconds") or 0.0)
     try:
-        found = work(session)
+        with one_thread():
+            found = work(session)
     except KeyboardInterrupt:
         executor.close(kill=True)
         raise Interrupted(f"interrupted; continue with: {again}") from None

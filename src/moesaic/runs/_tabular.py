@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from moesaic.bank import Observation, Trial
 from moesaic.errors import InputError
-from moesaic.execution import Job, Table, TabularExecutor
+from moesaic.execution import Job, Table, TabularExecutor, one_thread
 from moesaic.runs._ask_and_tell import Portions, ask_and_tell
 from moesaic.runs._open import Run
 from moesaic.runs._plan import to_observation, trial_to_dict
@@ -64,6 +64,7 @@ class TabularRun:
         return select(loss, self.weight, min(self.experts, count))
 
 
+@one_thread()
 def tabular_search(
     table: Table,
     space: SearchSpace | None = None,

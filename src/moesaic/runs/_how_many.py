@@ -72,18 +72,12 @@ def find_experts(
 
     def compare(few: int, more: int) -> tuple[Interval, float] | None:
         mixtures.train(range(1, min(ALWAYS, most) + 1) if more <= ALWAYS else [more], REPEATS)
-        first, second = mixtures.loss(few), mixtures.loss(more)
-        if first is None or second is None:
-            return None
-        gain = paired_interval([first], [second])
-        if gain.low <= 0 and gain.high >= LEAST_SHARE * first.mean():
+        found = mixtures.compare(few, more)
+        if found is not None and found[0].low <= 0 and found[0].high >= LEAST_SHARE * found[1]:
             mixtures.train([few, more], MOST_REPEATS)
-            first, second = mixtures.loss(few), mixtures.loss(more)
-            assert first is not None  # what was trained stays
-            assert second is not None
-            gain = paired_interval([first], [second])
+            found = mixtures.compare(few, more)
         judged[few, more] = [mixtures.count(few), mixtures.count(more)]
-        return gain, float(first.mean())
+        return found
 
     experts, steps = climb(compare, most, least_share=LEAST_SHARE)
     found = {
@@ -158,10 +152,12 @@ class _Mixtures:
         """Return how many trainings there are of so many experts."""
         return len(self._rows.get(experts, []))
 
-    def loss(self, count: int) -> NDArray[np.float64] | None:
-        """Return the loss (N_val,) of every sample, mean of the trainings; None without any."""
-        rows = self._rows.get(count)
-        return np.mean(rows, axis=0) if rows else None
+    def compare(self, few: int, more: int) -> tuple[Interval, float] | None:
+        """Return the gain of more experts and the loss of few; None where one was not trained."""
+        if not (self.count(few) and self.count(more)):
+            return None
+        first, second = (np.mean(self._rows[count], axis=0) for count in (few, more))
+        return paired_interval([first], [second]), float(first.mean())
 
     def train(self, counts: Sequence[int], repeats: int) -> None:
         """Train what lacks of so many mixtures of each number; nothing past half the budget."""

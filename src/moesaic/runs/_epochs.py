@@ -35,6 +35,8 @@ def choose_epochs(session: SearchSession, design: Design, shares: Sequence[float
 
     The epochs double from 12 until another doubling gains less than half a point. Under a budget
     they are cut to what the final stage can afford; the clock decides that, so it is recorded.
+    Where that is no more than the first 12 to begin with, nothing is compared: it would only cost
+    the final trainings their time.
 
     Args:
         session: the run.
@@ -51,6 +53,10 @@ def choose_epochs(session: SearchSession, design: Design, shares: Sequence[float
     ladder = [min(_FIRST_EPOCHS, config.most_epochs)]
     while ladder[-1] * 2 <= config.most_epochs:
         ladder.append(ladder[-1] * 2)
+    affordable = _affordable(session, design, _seconds_per_epoch(session))
+    if affordable <= ladder[0] and config.budget is not None:
+        session.bank.set_meta("epochs", affordable)
+        return affordable
     scores: dict[int, float] = {}
     chosen, seconds = ladder[0], 0.0
     # two at a time: both workers are busy, and which two does not depend on their number
@@ -86,6 +92,13 @@ def saturated(scores: dict[int, float]) -> int:
         ),
         max(scores),
     )
+
+
+def _seconds_per_epoch(session: SearchSession) -> float:
+    """Return what an epoch of the slowest network so far took, 0 where none was trained."""
+    known = session.bank.observations(kind="expert")
+    whole = [one for one in known if one.trial.subset is None]
+    return max((one.seconds / int(one.trial.recipe["epochs"]) for one in whole), default=0.0)
 
 
 def _affordable(session: SearchSession, design: Design, seconds: float) -> int:

@@ -35,7 +35,7 @@ from moesaic.bank import Trial
 from moesaic.config import merge_settings, parse_assignments
 from moesaic.runs._context import load_partition
 from moesaic.runs._evidence import paired_interval
-from moesaic.runs._price import PER_MAC
+from moesaic.runs._price import PER_MAC, mistaken
 from moesaic.runs._session import SearchSession
 from moesaic.runs._specialise import choose, sizes_stage
 from moesaic.runs._structure import cluster_weight
@@ -86,7 +86,7 @@ def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
             {name: told[name] for name in ("text", "macs", "clusters")}
             for told in result["selection"]["experts"]
         ],
-        "bank": result["price"]["equal_loss"],
+        "bank": result["price"]["equal_accuracy"],
         "seconds": result["seconds"],
     }
 
@@ -115,7 +115,7 @@ def front(session: SearchSession, design: Design, factors: list[float]) -> dict[
     trials = {}
     for factor in factors:
         price = factor * PER_MAC * (session.config.price or 0.0)
-        choice = choose(bank, weight, design.count, price=price)
+        choice = choose(mistaken(bank), weight, design.count, price=price)
         experts = [bank[row].trial.architecture for row in choice.chosen]
         routing = np.asarray(choice.routing).argmax(axis=1).tolist()
         known = [expert for expert in experts if expert is not None]
@@ -234,7 +234,9 @@ def main() -> int:
     parser.add_argument("--experts", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--samples", type=int, default=5000, help="training images of each source")
-    parser.add_argument("--price", type=float, default=0.02, help="nats per million MACs")
+    parser.add_argument(
+        "--price", type=float, default=1.0, help="points of accuracy per million MACs"
+    )
     parser.add_argument("--trials", type=int, default=15)
     parser.add_argument("--rungs", type=int, nargs="+", default=[4, 16])
     parser.add_argument("--epochs", type=int, default=20, help="of the final trainings")

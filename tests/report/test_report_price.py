@@ -9,17 +9,17 @@ from report_helpers import FakeRun, Page, render
 
 def told(**changes: Any) -> dict[str, Any]:
     return {
-        "price": 0.02,
+        "price": 2.0,
         "max_macs": None,
-        "unit": "nats per million MACs",
+        "unit": "points of accuracy per million MACs",
         "gate_macs": 17_000,
-        "chosen": {"macs": 400_000, "loss": 0.31},
-        "front": [{"macs": 1e5, "loss": 0.9}, {"macs": 4e5, "loss": 0.31}],
-        "generalists": [{"macs": 1e5, "loss": 0.9}, {"macs": 5e5, "loss": 0.4}],
-        "homogeneous": [{"macs": 1e5, "loss": 0.9}, {"macs": 2e6, "loss": 0.4}],
-        "equal_loss": [
-            {"loss": 0.9, "homogeneous_macs": 1e5, "macs": 1e5, "saving": 0.0},
-            {"loss": 0.4, "homogeneous_macs": 2e6, "macs": 5e5, "saving": 0.75},
+        "chosen": {"macs": 400_000, "error": 0.31},
+        "front": [{"macs": 1e5, "error": 0.9}, {"macs": 4e5, "error": 0.31}],
+        "generalists": [{"macs": 1e5, "error": 0.9}, {"macs": 5e5, "error": 0.4}],
+        "homogeneous": [{"macs": 1e5, "error": 0.9}, {"macs": 2e6, "error": 0.4}],
+        "equal_accuracy": [
+            {"error": 0.9, "homogeneous_macs": 1e5, "macs": 1e5, "saving": 0.0},
+            {"error": 0.4, "homogeneous_macs": 2e6, "macs": 5e5, "saving": 0.75},
         ],
         **changes,
     }
@@ -34,19 +34,24 @@ def test_front_chosen_cost_and_savings_are_told(fake_run: FakeRun) -> None:
     page = render(fake_run)
     section = page.section("price")
     words = section.text.replace("\u202f", " ")
-    for part in ("0.02 nats per million MACs", "400 k MACs", "17.0 k of the gate", "75 %"):
+    for part in (
+        "2 points of accuracy per million MACs",
+        "400 k MACs",
+        "17.0 k of the gate",
+        "75 %",
+    ):
         assert part in words
     assert "2 points" in words
     assert "at most" not in words
     picture = section.every("svg")[0]
     assert "100" in str(picture["aria-label"])
-    assert "0.310 nats" in str(picture["aria-label"])
+    assert "31.0 %" in str(picture["aria-label"]).replace("\u202f", " ")
     assert page.open == []
 
 
 def test_a_limit_is_told_and_missing_parts_are_left_out(fake_run: FakeRun) -> None:
     fake_run.result["price"] = told(
-        price=None, max_macs=1e6, front=[], generalists=[], homogeneous=[], equal_loss=[]
+        price=None, max_macs=1e6, front=[], generalists=[], homogeneous=[], equal_accuracy=[]
     )
     section = render(fake_run).section("price")
     assert "1.00 M MACs at most" in section.text

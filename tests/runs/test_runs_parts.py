@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,8 +15,9 @@ from moesaic.runs._epochs import saturated
 from moesaic.runs._evidence import mean_interval, paired_interval
 from moesaic.runs._generalists import promote
 from moesaic.runs._plan import trial_from_dict, trial_to_dict
-from moesaic.runs._progress import Estimate, expected_work
+from moesaic.runs._progress import Estimate, Watcher, expected_work
 from moesaic.runs._result import Scores, difference, verdict
+from moesaic.runs._session import SearchSession
 from moesaic.spaces import get_space
 
 
@@ -139,6 +142,28 @@ def test_the_estimate_falls_as_work_is_done() -> None:
     assert first is not None
     assert first > 0
     assert estimate.seconds_left() == 0
+
+
+def test_no_more_time_is_left_than_a_budget_has() -> None:
+    estimate = Estimate(total=1e9)
+    session = SearchSession(
+        folder=cast("Any", None),
+        config=make_config({"budget": "3m"}),
+        bank=cast("Any", None),
+        executor=cast("Any", None),
+        watcher=Watcher(),
+        estimate=estimate,
+    )
+    assert session.seconds_left() is None
+    estimate.started -= 10
+    estimate.finish(1, paid_now=True)  # the other 999,999,999 take ten seconds each
+    left = session.seconds_left()
+    assert left is not None
+    assert 100 < left <= 180
+    session.started -= 200  # the budget is spent: what is still to do is told again
+    left = session.seconds_left()
+    assert left is not None
+    assert left > 1e9
 
 
 def test_random_experts_are_different_and_of_the_experts_cost() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ from moesaic.runs import Watcher, open_run, resume, search
 from moesaic.runs._context import make_space
 from moesaic.runs._design import serving
 from moesaic.runs._generalists import promote
-from moesaic.runs._price import PER_MAC, guide_price, price_report, priced
+from moesaic.runs._price import (
+    PER_MAC,
+    guide_price,
+    mistaken,
+    nats_of_a_mistake,
+    price_report,
+    priced,
+)
 from moesaic.runs._specialise import choose
 from moesaic.runs._variants import Design, oracle_experts
 from moesaic.spaces import SizedSpace, get_space
@@ -34,7 +42,9 @@ def bank(*rows: tuple[list[float], int]) -> list[Observation]:
     for index, (loss, macs) in enumerate(rows):
         architecture = space.sample(np.random.default_rng(index))
         trial = Trial("expert", "rung-1", index, index, architecture)
-        found.append(Observation(trial, np.array(loss), np.zeros(len(loss)), macs, 1, 1.0))
+        # one wrong answer in two nats, but for what the loss alone tells
+        right = 1.0 - np.array(loss) / 2
+        found.append(Observation(trial, np.array(loss), right, macs, 1, 1.0))
     return found
 
 
@@ -46,9 +56,9 @@ def config(**settings: Any) -> Any:
 
 
 def test_an_easy_cluster_gets_the_small_expert_under_a_price() -> None:
-    chosen = choose(EASY_HARD, WEIGHT, 2, price=0.02 * PER_MAC)
+    chosen = choose(mistaken(EASY_HARD), WEIGHT, 2, price=PER_MAC)  # a point a million
     assert chosen.assignment.tolist() == [0, 1]
-    assert chosen.objective == pytest.approx(0.3 + 0.02 * 4.5)
+    assert chosen.objective == pytest.approx(0.15 + 0.01 * 4.5)
     # without one the large expert is best everywhere, and the other takes a cluster it must
     assert choose(EASY_HARD, WEIGHT, 1).assignment.tolist() == [1, 1]
 
@@ -59,7 +69,8 @@ def test_a_limit_alone_gives_the_price_that_keeps_it() -> None:
     assert guide == pytest.approx(0.01 * 0.5 / 3.5e6)  # .09 -> .10 on half the data for 3.5 M
     assert choose(EASY_HARD, WEIGHT, 2, max_macs=4.5e6).assignment.tolist() == [0, 1]
     assert guide_price(config(), EASY_HARD, WEIGHT, 2, 0) == 0.0
-    assert guide_price(config(price=3.0), EASY_HARD, WEIGHT, 2, 0) == pytest.approx(3e-6)
+    # three points of accuracy are .06 nats here
+    assert guide_price(config(price=3.0), EASY_HARD, WEIGHT, 2, 0) == pytest.approx(0.06e-6)
     # a limit below everything: cost decides, until something cheap enough was trained
     steep = guide_price(config(max_macs=1000), EASY_HARD, WEIGHT, 2, 0)
     assert min(priced(EASY_HARD, steep), key=lambda o: float(o.loss @ WEIGHT)).macs == 500_000
@@ -74,6 +85,24 @@ def test_priced_losses_add_the_cost_and_nothing_without_a_price() -> None:
     dear = priced(EASY_HARD, 1e-7)
     assert dear[1].loss.tolist() == pytest.approx([0.89, 1.3])
     assert priced(EASY_HARD, 0.0) == EASY_HARD
+
+
+def test_what_a_mistake_is_in_nats_is_told_by_the_generalists() -> None:
+    assert nats_of_a_mistake(EASY_HARD, WEIGHT) == pytest.approx(2.0)
+    assert nats_of_a_mistake(EASY_HARD[:1], WEIGHT) == 1.0  # one tells nothing
+    assert nats_of_a_mistake([], WEIGHT) == 1.0
+    unmeasured = bank(([0.1, np.nan], 1), ([0.5, np.nan], 2))
+    assert nats_of_a_mistake(unmeasured, WEIGHT) == pytest.approx(2.0)
+
+
+def test_nats_that_go_on_falling_do_not_buy_what_accuracy_does_not_show() -> None:
+    small, large = bank(([0.10], 1_000_000), ([0.03], 3_000_000))
+    small = replace(small, accuracy=np.array([0.970]))
+    large = replace(large, accuracy=np.array([0.971]))
+    share, found = np.ones(1), [small, large]
+    # a point is .02 nats here: seven of them for two million in nats, a tenth of one in answers
+    assert choose(found, share, 1, price=2 * PER_MAC).chosen == (1,)
+    assert choose(mistaken(found), share, 1, price=PER_MAC).chosen == (0,)
 
 
 def test_promotion_under_a_price_keeps_networks_of_several_sizes() -> None:
@@ -96,17 +125,17 @@ def test_the_report_compares_equal_losses() -> None:
         get_space("nasbench201"),
     )
     assert found is not None
-    assert found["unit"] == "nats per million MACs"
-    assert found["chosen"] == {"macs": 4_501_000, "loss": pytest.approx(0.3)}
+    assert found["unit"] == "points of accuracy per million MACs"
+    assert found["chosen"] == {"macs": 4_501_000, "error": pytest.approx(0.15)}
     assert found["generalists"] == found["front"]
-    best = found["equal_loss"][-1]
+    best = found["equal_accuracy"][-1]
     assert best["homogeneous_macs"] == 8_001_000
-    assert best["saving"] == pytest.approx(0.0)  # only the large one alone has .295
-    middle = found["equal_loss"][1]
+    assert best["saving"] == pytest.approx(0.0)  # only the large one alone has .1475
+    middle = found["equal_accuracy"][1]
     assert middle["homogeneous_macs"] == 1_001_000
-    assert all(0 <= row["saving"] < 1 for row in found["equal_loss"])
-    losses = [point["loss"] for point in found["front"]]
-    assert losses == sorted(losses, reverse=True)
+    assert all(0 <= row["saving"] < 1 for row in found["equal_accuracy"])
+    errors = [point["error"] for point in found["front"]]
+    assert errors == sorted(errors, reverse=True)
     free = price_report(config(), EASY_HARD, [], (0,), EASY_HARD[:1], WEIGHT, 0, get_space("sanas"))
     assert free is None
 
@@ -203,7 +232,7 @@ def run(spec: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict
         "widths": (4, 6),
         "width_choices": (0.5, 1.5),
         "depth_choices": (1, 2),
-        "price": 0.5,
+        "price": 50,  # points a million
         "epochs": 4,  # after one the copies may be the better ones, and be handed over
         "executor": "inprocess",
     }
@@ -246,16 +275,17 @@ def test_the_chosen_cells_are_trained_at_every_size_on_their_clusters(
 def test_the_front_of_the_bank_is_told(run: tuple[Path, dict[str, Any]]) -> None:
     _, result = run
     found = result["price"]
-    assert found["price"] == 0.5
+    assert found["price"] == 50
     assert found["gate_macs"] == result["routing"]["gate_macs"]
     for name in ("front", "generalists", "homogeneous"):
         macs = [point["macs"] for point in found[name]]
-        losses = [point["loss"] for point in found[name]]
+        errors = [point["error"] for point in found[name]]
         assert macs == sorted(macs)
-        assert losses == sorted(losses, reverse=True)
+        assert errors == sorted(errors, reverse=True)
     # the choice pays no more than any point of the front that has every expert in use
     chosen = found["chosen"]
-    paid = chosen["loss"] + 0.5e-6 * (chosen["macs"] - found["gate_macs"])
+    assert result["selection"]["unit"] == "share of wrong answers"
+    paid = chosen["error"] + 0.5e-6 * (chosen["macs"] - found["gate_macs"])
     assert paid == pytest.approx(result["selection"]["objective"], abs=1e-6)
 
 

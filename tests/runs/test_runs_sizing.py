@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from moesaic.bank import Observation, Trial
 from moesaic.config import make_config
-from moesaic.runs._sizing import MOST_SIZES, OWN_SIZES, RIVAL_SIZES, apart, nearest, sizing_trials
+from moesaic.runs._sizing import (
+    FINER_SIZES,
+    MOST_SIZES,
+    OWN_SIZES,
+    RIVAL_SIZES,
+    Sizing,
+    apart,
+    nearest,
+)
 from moesaic.spaces import Architecture, SizedSpace, get_space
 
 SHAPE = (3, 16, 16)
@@ -30,17 +38,28 @@ def expert(architecture: Architecture, loss: list[float]) -> Observation:
     return Observation(trial, np.array(loss), np.zeros(3), macs, 1, 1.0)
 
 
+def sizing() -> Sizing:
+    config = make_config({"data": "digits", "price": 1.0, "rungs": (2, 5)})
+    return Sizing(config, space(), "specialise-2-2", SHAPE, 4)
+
+
 def planned(price: float, generalists: list[Observation] | None = None) -> list[Trial]:
     inner = space().inner
     experts = [
         expert(inner.parse(f"{CELL} [8-16-32 x1]"), [0.1, 0.2, 3.0]),
         expert(inner.parse(f"{CELL} [11-22-45 x1 /2]"), [2.0, 2.0, 1.0]),
     ]
-    config = make_config({"data": "digits", "price": 1.0, "rungs": (2, 5)})
-    known = generalists or experts
-    return sizing_trials(
-        config, space(), experts, known, GROUPS, WEIGHT, "specialise-2-2", price, SHAPE, 4
-    )
+    return sizing().first(experts, generalists or experts, GROUPS, WEIGHT, price)
+
+
+def measured(trials: list[Trial]) -> list[Observation]:
+    """What the trials would measure, if it mattered; only their cost does."""
+    costs = [space().estimate_macs(t.architecture, SHAPE, 4) or 0 for t in trials if t.architecture]
+    nothing = np.zeros(3)
+    return [
+        Observation(trial, nothing, nothing, macs, 1, 1.0)
+        for trial, macs in zip(trials, costs, strict=True)
+    ]
 
 
 def test_each_expert_is_trained_from_scratch_on_its_own_clusters_at_its_own_and_other_sizes() -> (
@@ -88,6 +107,28 @@ def test_sizes_that_cannot_pay_for_their_compute_are_left_out() -> None:
     assert max(costs) <= own + 0.5 * 0.14 / 0.5e-6
     assert own in costs
     assert min(costs) < own / 10
+
+
+def test_sizes_beside_the_chosen_ones_are_tried_once_these_are_known() -> None:
+    tried = measured(planned(0.0))
+    groups = [[one for one in tried if one.trial.index // MOST_SIZES == k] for k in range(2)]
+    for place in range(OWN_SIZES):
+        chosen = [sorted(group, key=lambda one: one.macs)[place] for group in groups]
+        finer = sizing().between(chosen, tried)
+        assert len({trial.index for trial in [*finer, *(one.trial for one in tried)]}) == len(
+            finer
+        ) + len(tried)
+        for group, expert in enumerate(chosen):
+            costs = [one.macs for one in groups[group]]
+            low = max([macs for macs in costs if macs < expert.macs], default=expert.macs)
+            high = min([macs for macs in costs if macs > expert.macs], default=expert.macs)
+            own = [one for one in measured(finer) if one.trial.subset == expert.trial.subset]
+            assert len(own) <= FINER_SIZES
+            assert all(low < one.macs < high and one.macs not in costs for one in own)
+            assert all(one.trial.seed == expert.trial.seed for one in own)
+            assert all(one.trial.recipe == expert.trial.recipe for one in own)
+    # twelve sizes of which six were tried: some choice has others beside it
+    assert any(sizing().between([groups[0][place]], tried) for place in range(1, OWN_SIZES - 1))
 
 
 @given(st.lists(st.integers(1, 10**8), min_size=0, max_size=20, unique=True), st.integers(1, 6))

@@ -40,7 +40,7 @@ _COMMANDS: dict[Callable[..., None], str] = {
         "moesaic search",
         "moesaic search --data photos/ --image-size 32 --experts auto --budget 20m",
         "moesaic search --data a.npz+b.npz --seed 1 --set recipe.lr=0.01 --out runs/ab --json",
-        "moesaic search --data easy.npz+hard.npz --price 0.05   # nats per million MACs",
+        "moesaic search --data easy.npz+hard.npz --price 1   # point per million MACs",
         "moesaic search --data easy.npz+hard.npz --max-macs 1e6 --set width_choices=[0.5,1,2]",
     ),
     campaign: _example(

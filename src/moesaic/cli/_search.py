@@ -73,7 +73,11 @@ def search(
     ] = None,
     price: Annotated[
         float | None,
-        option("nats of loss per million MACs: experts get sizes", "none", metavar="NUMBER"),
+        option(
+            "points of accuracy a million MACs must buy: experts get sizes",
+            "none",
+            metavar="NUMBER",
+        ),
     ] = None,
     max_macs: Annotated[
         float | None,

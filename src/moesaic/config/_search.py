@@ -41,7 +41,9 @@ class SearchConfig(RunConfig):
     repeats: int = Field(1, ge=1, description="seeds of the final stage")
     top_k: int = Field(1, ge=1, description="experts that run on each sample")
     price: float | None = Field(
-        None, ge=0, description="what compute costs, in nats of loss per million MACs of one sample"
+        None,
+        ge=0,
+        description="what compute costs: points of accuracy that a million MACs more must buy",
     )
     max_macs: float | None = Field(
         None, gt=0, description="most expected MACs of one sample, gate counted"

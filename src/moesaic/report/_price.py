@@ -1,4 +1,4 @@
-"""The section on the price of compute: the front of loss against cost, and what sizes save."""
+"""The section on the price of compute: wrong answers against cost, and what sizes save."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from moesaic.report import _theme as theme
-from moesaic.report._format import amount, number, percent, plain
+from moesaic.report._format import amount, number, percent
 from moesaic.report._material import Material
-
-_DIGITS = 3
 
 
 def build_price(material: Material) -> dict[str, Any] | None:
@@ -20,14 +18,14 @@ def build_price(material: Material) -> dict[str, Any] | None:
     if not isinstance(told, dict):
         return None
     chosen = told.get("chosen") or {}
-    rows = [_row(row) for row in told.get("equal_loss") or []]
-    saved = [number(row.get("saving")) for row in told.get("equal_loss") or []]
+    rows = [_row(row) for row in told.get("equal_accuracy") or []]
+    saved = [number(row.get("saving")) for row in told.get("equal_accuracy") or []]
     return {
         "price": None if told.get("price") is None else f"{told['price']:g}",
         "unit": str(told.get("unit", "")),
         "limit": None if told.get("max_macs") is None else amount(told["max_macs"]),
         "macs": amount(chosen.get("macs")),
-        "loss": plain(chosen.get("loss"), _DIGITS),
+        "error": percent(chosen.get("error")),
         "gate": amount(told.get("gate_macs")),
         "points": len(told.get("front") or []),
         "rows": rows,
@@ -38,7 +36,7 @@ def build_price(material: Material) -> dict[str, Any] | None:
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        "loss": plain(row.get("loss"), _DIGITS),
+        "error": percent(row.get("error")),
         "homogeneous": amount(row.get("homogeneous_macs")),
         "mixture": amount(row.get("macs")),
         "saving": percent(row.get("saving"), 0),
@@ -46,8 +44,8 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _points(told: dict[str, Any], name: str) -> list[tuple[float, float]]:
-    found = [(number(p.get("macs")), number(p.get("loss"))) for p in told.get(name) or []]
-    return [(macs, loss) for macs, loss in found if macs is not None and loss is not None]
+    found = [(number(p.get("macs")), number(p.get("error"))) for p in told.get(name) or []]
+    return [(macs, error) for macs, error in found if macs is not None and error is not None]
 
 
 def _figure(told: dict[str, Any]) -> Markup | None:
@@ -65,10 +63,10 @@ def _figure(told: dict[str, Any]) -> Markup | None:
     def plot(axes: Axes) -> None:
         for name, title, shade, style, marker in lines:
             if known[name]:
-                macs, losses = zip(*known[name], strict=True)
+                macs, errors = zip(*known[name], strict=True)
                 axes.step(
                     [value / 1e6 for value in macs],
-                    losses,
+                    [100 * value for value in errors],
                     where="post",
                     color=shade,
                     linestyle=style,
@@ -77,10 +75,10 @@ def _figure(told: dict[str, Any]) -> Markup | None:
                     markersize=4,
                     label=title,
                 )
-        for macs_of_one, loss in chosen:
+        for macs_of_one, error in chosen:
             axes.plot(
                 [macs_of_one / 1e6],
-                [loss],
+                [100 * error],
                 linestyle="none",
                 marker="D",
                 markersize=8,
@@ -89,16 +87,16 @@ def _figure(told: dict[str, Any]) -> Markup | None:
             )
         axes.set_xscale("log")
         axes.set_xlabel("expected MACs of one sample, millions, gate counted")
-        axes.set_ylabel("validation loss in the bank (nats)")
+        axes.set_ylabel("wrong answers on validation, in the bank (%)")
         axes.grid()
         axes.legend(frameon=False, fontsize=9)
 
     told_points = "; ".join(
-        f"{amount(macs)} MACs {plain(loss, _DIGITS)} nats" for macs, loss in known["front"]
+        f"{amount(macs)} MACs {percent(error)}" for macs, error in known["front"]
     )
     return theme.draw(
         "price",
-        f"Loss against expected MACs of one sample; the front of the bank: {told_points}",
+        f"Wrong answers against expected MACs of one sample; the front of the bank: {told_points}",
         plot,
         width=5.6,
         height=3.8,

@@ -177,6 +177,7 @@ def _describe_choice(choice: Choice, design: Design) -> dict[str, Any]:
         "different": len({architecture.key for architecture in choice.architectures}),
         "routing": list(choice.routing),
         "objective": choice.objective,
+        "unit": choice.unit,
         "history": list(choice.history),
         "proven_optimal": choice.proven,
         "single": {

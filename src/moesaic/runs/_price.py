@@ -1,7 +1,9 @@
 """What compute costs in a search: the price that guides it, and the front its choice lies on.
 
-Prices are nats per multiply-accumulate in here and nats per million of them in settings and
-results. Nothing is trained.
+A price is points of accuracy per million multiply-accumulates in settings and results, and a share
+of right answers per one of them in here: what is chosen in the end is chosen by wrong answers.
+Strategies and promotions are guided in nats, which tell more after few epochs; the generalists say
+how many nats a wrong answer is. Nothing is trained.
 """
 
 from __future__ import annotations
@@ -21,14 +23,14 @@ from moesaic.seeds import generator
 from moesaic.selection import Limits, cheapest_as_good, front, shadow_price
 from moesaic.spaces import SearchSpace
 
-PER_MAC = 1e-6  # of a price per million
-UNIT = "nats per million MACs"
+PER_MAC = 1e-8  # of a price in points per million
+UNIT = "points of accuracy per million MACs"
 _STEEP = 10.0
 _DRAWS = 64
 
 
 def price_of(config: SearchConfig) -> float:
-    """Return the price that was set, nats per multiply-accumulate, 0 without one."""
+    """Return the price that was set, share of right answers per multiply-accumulate, else 0."""
     return PER_MAC * (config.price or 0.0)
 
 
@@ -46,8 +48,9 @@ def guide_price(
 ) -> float:
     """Return the price that proposals and promotions are judged by, nats per multiply-accumulate.
 
-    The one that was set, or the shadow price of the limit on these observations where that is
-    higher: both tell what a multiply-accumulate more must save.
+    The one that was set, in nats by what a wrong answer comes to among these observations, or the
+    shadow price of the limit on them where that is higher: both tell what a multiply-accumulate
+    more must save.
 
     Args:
         config: the settings.
@@ -56,7 +59,8 @@ def guide_price(
         experts: K.
         gate: multiply-accumulates of the gate.
     """
-    price, limit = price_of(config), limit_of(config, gate)
+    price = price_of(config) * nats_of_a_mistake(observations, weight)
+    limit = limit_of(config, gate)
     if limit is None or len(observations) < experts:
         return price
     loss = np.nan_to_num(np.stack([found.loss for found in observations]), nan=0.0)
@@ -66,6 +70,29 @@ def guide_price(
         # nothing keeps to the limit yet: only cost counts
         shadow = _STEEP * float(np.ptp(loss @ weight)) / max(float(np.ptp(macs)), 1.0)
     return max(price, shadow)
+
+
+def nats_of_a_mistake(observations: Sequence[Observation], weight: NDArray[np.float64]) -> float:
+    """Return how many nats of loss go with one more wrong answer a sample; 1 where nothing tells.
+
+    The ratio of the deviations of both among the observations, over all data: which of the two is
+    the noisier one does not matter then, as it would to a slope.
+
+    Args:
+        observations: of experts.
+        weight: shares (M,) of the clusters.
+    """
+    if not observations:
+        return 1.0
+    loss = np.stack([np.nan_to_num(found.loss, nan=0.0) for found in observations]) @ weight
+    error = np.stack([np.nan_to_num(found.loss, nan=0.0) for found in mistaken(observations)])
+    apart = float(np.std(error @ weight))
+    return float(np.std(loss)) / apart if apart > 0 else 1.0
+
+
+def mistaken(observations: Sequence[Observation]) -> list[Observation]:
+    """Return the observations with the share of wrong answers (M,) in place of the loss."""
+    return [replace(found, loss=1.0 - found.accuracy) for found in observations]
 
 
 def priced(observations: Sequence[Observation], price: float) -> list[Observation]:
@@ -113,10 +140,10 @@ def price_report(
 ) -> dict[str, Any] | None:
     """Return the front of the bank and what experts of different size save on it, JSON-able.
 
-    Losses are those of the bank, in nats of validation loss; MACs are expected ones of a sample,
-    weighted by the shares of the clusters, gate counted. The saving compares generalists only,
-    because only few architectures were ever specialised: mixtures of K of them against K copies
-    of one, whose gate decides nothing.
+    Errors are those of the bank, shares of wrong answers on validation; MACs are expected ones of
+    a sample, weighted by the shares of the clusters, gate counted. The saving compares generalists
+    only, because only few architectures were ever specialised: mixtures of K of them against K
+    copies of one, whose gate decides nothing.
 
     Args:
         config: the settings.
@@ -131,7 +158,8 @@ def price_report(
     if not config.priced:
         return None
     experts = len(chosen)
-    bank = [*generalists, *specialists]
+    generalists, chosen = mistaken(generalists), mistaken(chosen)
+    bank = [*generalists, *mistaken(specialists)]
     serving = [chosen[expert] for expert in routing]
     macs = float(sum(w * found.macs for w, found in zip(weight, serving, strict=True)))
     losses = np.array([found.loss[place] for place, found in enumerate(serving)])
@@ -142,11 +170,11 @@ def price_report(
         "max_macs": config.max_macs,
         "unit": UNIT,
         "gate_macs": gate,
-        "chosen": {"macs": macs + gate, "loss": float(np.nan_to_num(losses) @ weight)},
+        "chosen": {"macs": macs + gate, "error": float(np.nan_to_num(losses) @ weight)},
         "front": _front(bank, weight, experts, gate, space),
         "generalists": free,
         "homogeneous": copies,
-        "equal_loss": _savings(free, copies),
+        "equal_accuracy": _savings(free, copies),
     }
 
 
@@ -164,7 +192,7 @@ def _front(
     return [
         {
             "macs": point.macs,
-            "loss": point.objective,
+            "error": point.objective,
             "experts": [_words(bank[row], space) for row in point.chosen],
             "routing": point.routing.argmax(axis=1).tolist(),
         }
@@ -184,10 +212,10 @@ def _copies(
         for place, found in enumerate(generalists)
     ]
     kept: list[dict[str, Any]] = []
-    for macs, loss, place in sorted(told):
-        if not kept or loss < kept[-1]["loss"]:
+    for macs, error, place in sorted(told):
+        if not kept or error < kept[-1]["error"]:
             text = _words(generalists[place], space)
-            kept.append({"macs": macs, "loss": loss, "experts": [text]})
+            kept.append({"macs": macs, "error": error, "experts": [text]})
     return kept
 
 
@@ -195,15 +223,15 @@ def _savings(
     mixtures: list[dict[str, Any]], copies: list[dict[str, Any]]
 ) -> list[dict[str, float]]:
     """Compare every homogeneous choice with the cheapest mixture that is as good."""
-    points = [(point["macs"], point["loss"]) for point in mixtures]
+    points = [(point["macs"], point["error"]) for point in mixtures]
     found = []
     for copy in copies:
-        macs = cheapest_as_good(points, copy["loss"])
+        macs = cheapest_as_good(points, copy["error"])
         # the mixtures' front is thinned: where it has nothing near, the copies are a mixture too
         macs = min(copy["macs"], copy["macs"] if macs is None else macs)
         found.append(
             {
-                "loss": copy["loss"],
+                "error": copy["error"],
                 "homogeneous_macs": copy["macs"],
                 "macs": macs,
                 "saving": 1.0 - macs / copy["macs"],

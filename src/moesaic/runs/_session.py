@@ -109,8 +109,7 @@ class Session(Generic[AnyConfig]):
                 self.bank.fail(trial.key, cause, outcome.message or "", outcome.traceback or "")
                 note = f"failed: {cause}"
             self.estimate.finish(self.work(trial), paid_now=True)
-            left = self.estimate.seconds_left()
-            self.watcher.trial(title, done, len(by_key), left, note)
+            self.watcher.trial(title, done, len(by_key), self.seconds_left(), note)
             self.ended(trial)
         found = [self._found(trial) for trial in trials]
         failed = [self.bank.status(trial.key) == "failed" for trial in trials]
@@ -153,6 +152,14 @@ class Session(Generic[AnyConfig]):
         """Whether this share of the budget is spent; never without a budget."""
         budget = self.config.budget
         return budget is not None and time.monotonic() - self.started > share * budget
+
+    def seconds_left(self) -> float | None:
+        """Return an estimate of the seconds left; no more than what a budget has left, if any."""
+        left = self.estimate.seconds_left()
+        if left is None or self.config.budget is None:
+            return left
+        unspent = self.config.budget - (time.monotonic() - self.started)
+        return min(left, unspent) if unspent > 0 else left
 
     def needs(self, trial: Trial | None = None) -> tuple[str, ...]:
         """Return the files of the run that training reads, the test split not among them.

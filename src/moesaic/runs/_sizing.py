@@ -6,11 +6,13 @@ continued from one has learned more than any size that begins anew.
 
 A cell is drawn at one size. The chosen one may be worth its price only because a better cell was
 drawn too large, so the cell that is best without a price is tried at sizes like the chosen one's.
+What is tried lies apart by factors of two to four; when the best is known, so are sizes beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,77 +22,126 @@ from moesaic.config import SearchConfig
 from moesaic.seeds import derive_seed
 from moesaic.spaces import Architecture, SizedSpace
 
-OWN_SIZES = 6  # of an expert's cell that are trained, its own size among them
+OWN_SIZES = 6  # of an expert's cell that are trained at first, its own size among them
 RIVAL_SIZES = 4  # of the cell that is best on the same clusters without a price
-MOST_SIZES = OWN_SIZES + RIVAL_SIZES
+FINER_SIZES = 2  # between the chosen size and its neighbours
+MOST_SIZES = OWN_SIZES + RIVAL_SIZES + FINER_SIZES
 _AT_MOST = 0.5  # of its loss that an expert is expected to lose by growing
 
 
-def sizing_trials(
-    config: SearchConfig,
-    space: SizedSpace,
-    experts: Sequence[Observation],
-    generalists: Sequence[Observation],
-    groups: NDArray[np.int64],
-    weight: NDArray[np.float64],
-    stage: str,
-    price: float,
-    input_shape: tuple[int, ...],
-    classes: int,
-) -> list[Trial]:
-    """Plan cells at several sizes, from scratch, on the clusters of each expert.
+@dataclass(frozen=True)
+class Sizing:
+    """Plans the trials that compare sizes.
 
-    The chosen cell's own size is among them, so that all that is compared began anew. They are
-    trained for as many epochs as the chosen ones saw their clusters: as generalists and as
-    specialists. A size whose additional compute costs more than half of the expert's loss is left
-    out; of more than `OWN_SIZES` those are taken whose costs lie apart. Of the generalist with the
-    least loss on the same clusters, where it is another cell, the `RIVAL_SIZES` are tried whose
-    costs are nearest to the chosen one's.
+    All of them are trained from scratch on the clusters of their expert, for as many epochs as the
+    chosen ones saw these: as generalists and as specialists. An expert's trials share a seed.
 
-    Args:
+    Attributes:
         config: the settings.
         space: what sizes there are.
-        experts: the chosen ones, (K,).
-        generalists: observations of the highest rung.
-        groups: the chosen expert of every cluster, (M,).
-        weight: shares (M,) of the clusters.
         stage: of the trials.
-        price: nats per multiply-accumulate, 0 for none.
         input_shape: of one sample.
         classes: number of classes.
     """
-    recipe = config.recipe.for_epochs(2 * config.rungs[-1]).to_dict()
-    trials = []
-    for group, expert in enumerate(experts):
-        mask = groups == group
-        if expert.trial.architecture is None or not mask.any():
-            continue
-        worth = _loss_on(expert, mask, weight)
-        own = _sizes(space, expert.trial.architecture, input_shape, classes)
-        paying = [
-            (macs, size)
-            for macs, size in own
-            if size != expert.trial.architecture
-            and price * (macs - expert.macs) <= _AT_MOST * worth
+
+    config: SearchConfig
+    space: SizedSpace
+    stage: str
+    input_shape: tuple[int, ...]
+    classes: int
+
+    def first(
+        self,
+        experts: Sequence[Observation],
+        generalists: Sequence[Observation],
+        groups: NDArray[np.int64],
+        weight: NDArray[np.float64],
+        price: float,
+    ) -> list[Trial]:
+        """Plan the chosen cells at sizes that lie apart, and their rivals at sizes like theirs.
+
+        The chosen cell's own size is among them, so that all that is compared began anew. A size
+        whose additional compute costs more than half of the expert's loss is left out; of more than
+        `OWN_SIZES` those are taken whose costs lie apart. Of the generalist with the least loss on
+        the same clusters, where it is another cell, the `RIVAL_SIZES` are tried whose costs are
+        nearest to the chosen one's.
+
+        Args:
+            experts: the chosen ones, (K,).
+            generalists: observations of the highest rung.
+            groups: the chosen expert of every cluster, (M,).
+            weight: shares (M,) of the clusters.
+            price: nats per multiply-accumulate, 0 for none.
+        """
+        trials = []
+        for group, expert in enumerate(experts):
+            mask = groups == group
+            if expert.trial.architecture is None or not mask.any():
+                continue
+            worth = _loss_on(expert, mask, weight)
+            own = self._sizes(expert.trial.architecture)
+            paying = [
+                (macs, size)
+                for macs, size in own
+                if size != expert.trial.architecture
+                and price * (macs - expert.macs) <= _AT_MOST * worth
+            ]
+            sizes = apart([(expert.macs, expert.trial.architecture), *paying], OWN_SIZES)
+            rival = min(generalists, key=lambda one: _loss_on(one, mask, weight)).trial.architecture
+            if rival is not None and rival not in {size for _, size in own}:
+                sizes += nearest(self._sizes(rival), expert.macs, RIVAL_SIZES)
+            subset = tuple(bool(value) for value in mask)
+            trials += [self._trial(group, place, size, subset) for place, size in enumerate(sizes)]
+        return trials
+
+    def between(self, experts: Sequence[Observation], tried: Sequence[Observation]) -> list[Trial]:
+        """Plan sizes between the chosen ones and the next smaller and larger that were tried.
+
+        Of each chosen cell at most `FINER_SIZES`, those of cost nearest to it. There may be none.
+
+        Args:
+            experts: the chosen ones among what was tried.
+            tried: what `first` planned, measured.
+        """
+        trials = []
+        for expert in experts:
+            known = {
+                one.trial.architecture for one in tried if one.trial.subset == expert.trial.subset
+            }
+            if expert.trial.architecture is None or expert.trial.subset is None:
+                continue
+            own = self._sizes(expert.trial.architecture)
+            costs = [macs for macs, size in own if size in known and macs != expert.macs]
+            low = max((macs for macs in costs if macs < expert.macs), default=expert.macs)
+            high = min((macs for macs in costs if macs > expert.macs), default=expert.macs)
+            finer = [one for one in own if low < one[0] < high and one[1] not in known]
+            group = expert.trial.index // MOST_SIZES
+            place = OWN_SIZES + RIVAL_SIZES
+            trials += [
+                self._trial(group, place + number, size, expert.trial.subset)
+                for number, size in enumerate(nearest(finer, expert.macs, FINER_SIZES))
+            ]
+        return trials
+
+    def _trial(self, group: int, place: int, size: Architecture, subset: tuple[bool, ...]) -> Trial:
+        return Trial(
+            kind="expert",
+            stage=self.stage,
+            index=MOST_SIZES * group + place,
+            seed=derive_seed(self.config.seed, self.stage, group),
+            architecture=size,
+            subset=subset,
+            recipe=self.config.recipe.for_epochs(2 * self.config.rungs[-1]).to_dict(),
+        )
+
+    def _sizes(self, architecture: Architecture) -> list[tuple[int, Architecture]]:
+        """Return a cell at all its sizes, the given one among them, cheapest first."""
+        every = dict.fromkeys([architecture, *self.space.sizes(architecture)])
+        known = [
+            (self.space.estimate_macs(one, self.input_shape, self.classes) or 0, one)
+            for one in every
         ]
-        sizes = apart([(expert.macs, expert.trial.architecture), *paying], OWN_SIZES)
-        rival = min(generalists, key=lambda one: _loss_on(one, mask, weight)).trial.architecture
-        if rival is not None and rival not in {size for _, size in own}:
-            others = _sizes(space, rival, input_shape, classes)
-            sizes += nearest(others, expert.macs, RIVAL_SIZES)
-        trials += [
-            Trial(
-                kind="expert",
-                stage=stage,
-                index=MOST_SIZES * group + place,
-                seed=derive_seed(config.seed, stage, group),
-                architecture=size,
-                subset=tuple(bool(value) for value in mask),
-                recipe=recipe,
-            )
-            for place, size in enumerate(sizes)
-        ]
-    return trials
+        return sorted(known, key=lambda pair: pair[0])
 
 
 def apart(sizes: Sequence[tuple[int, Architecture]], most: int) -> list[Architecture]:
@@ -123,14 +174,6 @@ def nearest(sizes: Sequence[tuple[int, Architecture]], macs: int, most: int) -> 
     away = [abs(float(np.log(max(cost, 1) / max(macs, 1)))) for cost, _ in sizes]
     kept = sorted(np.argsort(away, kind="stable")[:most].tolist(), key=lambda row: sizes[row][0])
     return [sizes[row][1] for row in kept]
-
-
-def _sizes(
-    space: SizedSpace, architecture: Architecture, input_shape: tuple[int, ...], classes: int
-) -> list[tuple[int, Architecture]]:
-    """Return a cell at all its sizes, the given one among them, with their MACs."""
-    every = dict.fromkeys([architecture, *space.sizes(architecture)])
-    return [(space.estimate_macs(one, input_shape, classes) or 0, one) for one in every]
 
 
 def _loss_on(one: Observation, mask: NDArray[np.bool_], weight: NDArray[np.float64]) -> float:

@@ -12,14 +12,15 @@ from moesaic.bank import Bank, Observation, Trial
 from moesaic.config import SearchConfig
 from moesaic.errors import InputError, RunFailed
 from moesaic.runs._context import load_context
-from moesaic.runs._price import guide_price, limit_of, price_of, priced
+from moesaic.runs._price import guide_price, limit_of, mistaken, price_of, priced
 from moesaic.runs._session import SearchSession
-from moesaic.runs._sizing import sizing_trials
+from moesaic.runs._sizing import Sizing
 from moesaic.runs._structure import group_clusters
 from moesaic.seeds import derive_seed
 from moesaic.selection import Limits, Selection, select
 from moesaic.spaces import Architecture, SearchSpace, SizedSpace
 
+UNIT = "share of wrong answers"  # of a choice that pays for compute
 _CANDIDATES = 2
 STEP = _CANDIDATES + 1
 
@@ -31,11 +32,12 @@ class Choice:
     Attributes:
         experts: K observations.
         routing: the expert of every cluster, (M,).
-        objective: mean validation loss of the routed samples, in nats, plus what their compute
-            costs where it has a price.
+        objective: mean validation loss of the routed samples, in nats; where compute has a price
+            or a limit their share of wrong answers, plus what their compute costs.
+        unit: of the objective.
         proven: whether the selection was solved to optimality.
-        history: the objective after every round of specialisation; sizes, which are compared
-            from scratch, are chosen after the last.
+        history: the objective, in nats, after every round of specialisation; sizes, which are
+            compared from scratch, are chosen after the last.
     """
 
     experts: tuple[Observation, ...]
@@ -43,6 +45,7 @@ class Choice:
     objective: float
     proven: bool
     history: tuple[float, ...]
+    unit: str = "nats"
 
     @property
     def architectures(self) -> list[Architecture]:
@@ -68,7 +71,8 @@ def specialise(
     The bank only grows and the incumbent stays in it, so the objective never gets worse. A
     specialist has the size of the generalist it continues; in a space of several sizes the chosen
     cells are then trained on their clusters, from scratch, at several sizes, and these are chosen
-    among.
+    among. Rounds are judged in nats; where compute has a price or a limit the last choice is made
+    by wrong answers, which is what it is paid for.
 
     Args:
         session: the run.
@@ -85,7 +89,7 @@ def specialise(
     config = session.config
     bank = list(generalists)
     guide = guide_price(config, bank, weight, experts, gate)
-    terms = {"price": price_of(config), "max_macs": limit_of(config, gate)}
+    limit = limit_of(config, gate)
     if groups is None:
         groups = group_clusters(str(session.folder.path), experts)
     told = dict(zip((found.trial.key for found in bank), bank, strict=True))
@@ -100,7 +104,7 @@ def specialise(
         found = session.perform(f"specialise {experts} experts, round {number + 1}", trials)
         # a control says what specialisation is worth; it knows no routing, so it is no candidate
         bank += [o for o in found if o is not None and o.trial.subset is not None]
-        choice = choose(bank, weight, experts, **terms)
+        choice = choose(bank, weight, experts, price=guide, max_macs=limit)
         history.append(choice.objective)
         routed = np.asarray(choice.routing).argmax(axis=1).astype(np.int64)
         settled = np.array_equal(routed, groups)
@@ -109,35 +113,61 @@ def specialise(
         groups = routed
         parents = [[bank[position]] for position in choice.chosen]
     if choice is None:
-        choice = choose(bank, weight, experts, **terms)
+        choice = choose(bank, weight, experts, price=guide, max_macs=limit)
         history.append(choice.objective)
     if isinstance(space, SizedSpace) and config.rounds and not _closed(session, experts):
-        dataset = load_context(str(session.folder.path)).dataset
-        trials = sizing_trials(
-            config,
-            space,
-            [bank[position] for position in choice.chosen],
-            [found for found in generalists if found.trial.subset is None] or list(generalists),
-            np.asarray(choice.routing).argmax(axis=1).astype(np.int64),
-            weight,
-            sizes_stage(config, experts),
-            guide,
-            dataset.input_shape,
-            len(dataset.classes),
+        bank, choice = _choose_sizes(
+            session, bank, choice, generalists, weight, guide, limit, space
         )
-        found = session.perform(f"sizes of {experts} experts", trials)
-        sized = [o for o in found if o is not None]
-        if len({o.trial.subset for o in sized}) == experts:
-            # what began anew is compared with what did, as the final trainings will
-            bank = sized
-            choice = choose(bank, weight, experts, **terms)
+    elif config.priced:
+        choice = choose(mistaken(bank), weight, experts, price=price_of(config), max_macs=limit)
     return Choice(
         experts=tuple(bank[position] for position in choice.chosen),
         routing=tuple(int(expert) for expert in np.asarray(choice.routing).argmax(axis=1)),
         objective=choice.objective,
         proven=choice.proven_optimal,
         history=tuple(history),
+        unit=UNIT if config.priced else "nats",
     )
+
+
+def _choose_sizes(
+    session: SearchSession,
+    bank: list[Observation],
+    choice: Selection,
+    generalists: Sequence[Observation],
+    weight: NDArray[np.float64],
+    guide: float,
+    limit: float | None,
+    space: SizedSpace,
+) -> tuple[list[Observation], Selection]:
+    """Train the chosen cells at several sizes, then between those about the best; choose again.
+
+    Returns what was chosen among and the choice. What began anew is compared with what did, as the
+    final trainings will; where an expert has no size that trained, nothing is exchanged.
+    """
+    config, experts = session.config, len(choice.chosen)
+    price = price_of(config)
+    dataset = load_context(str(session.folder.path)).dataset
+    wide = [found for found in generalists if found.trial.subset is None] or list(generalists)
+    sizing = Sizing(
+        config, space, sizes_stage(config, experts), dataset.input_shape, len(dataset.classes)
+    )
+    chosen = [bank[position] for position in choice.chosen]
+    groups = np.asarray(choice.routing).argmax(axis=1).astype(np.int64)
+    trials = sizing.first(chosen, wide, groups, weight, guide)
+    found = session.perform(f"sizes of {experts} experts", trials)
+    sized = [one for one in found if one is not None]
+    masks = [tuple(bool(value) for value in groups == group) for group in range(experts)]
+    if not {one.trial.subset for one in sized} >= set(masks):
+        return bank, choose(mistaken(bank), weight, experts, price=price, max_macs=limit)
+    choice = choose(mistaken(sized), weight, experts, price=price, max_macs=limit)
+    finer = sizing.between([sized[position] for position in choice.chosen], sized)
+    if finer:
+        more = session.perform("sizes between", finer, some_must_succeed=False)
+        sized += [one for one in more if one is not None]
+        choice = choose(mistaken(sized), weight, experts, price=price, max_macs=limit)
+    return sized, choice
 
 
 def choose(
@@ -154,7 +184,7 @@ def choose(
         bank: E experts.
         weight: shares (M,) of the clusters.
         experts: K.
-        price: nats per multiply-accumulate.
+        price: of a multiply-accumulate, in the unit of the losses.
         max_macs: most expected multiply-accumulates of one sample, gate not counted.
 
     Raises:

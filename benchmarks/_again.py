@@ -86,6 +86,8 @@ def design_of(session: SearchSession, result: dict[str, Any]) -> Design:
     single = trained_experts(trial_of(session, "final-0-single"))[0]
     experts = tuple(trained_experts(mixture))
     target = int(result["target_macs"])
+    gate_size = float(mixture.payload.get("gate_size", 1.0))
+    gate = gate_macs(shape, len(experts), gate_size)
     return Design(
         config=session.config,
         space=space,
@@ -96,11 +98,12 @@ def design_of(session: SearchSession, result: dict[str, Any]) -> Design:
         routing=tuple(mixture.payload["routing"]),
         target=target,
         single=single,
-        copy=matched(space, single, target - gate_macs(shape, len(experts)), shape, classes),
+        copy=matched(space, single, target - gate, shape, classes),
         recipe=session.config.recipe.for_epochs(int(result["epochs"])),
         domain_experts=serving(
             dataset, mixture.payload["routing"], load_partition(str(session.folder.path))
         ),
+        gate_size=gate_size,
     )
 
 

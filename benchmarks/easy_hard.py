@@ -95,7 +95,7 @@ def ladder(design: Design, ratios: list[float]) -> dict[str, Trial]:
     """Return the searched mixture, homogeneous ones and single networks by name."""
     seed = derive_seed(design.config.seed, "final", 0)
     shape, classes, space = design.input_shape, design.classes, design.space
-    gate = gate_macs(shape, design.count)
+    gate = gate_macs(shape, design.count, design.gate_size)
     trials = {SEARCHED: mixture_trial(design, design.experts, design.routing, seed)}
     for ratio in ratios:
         cost = round(ratio * design.target)

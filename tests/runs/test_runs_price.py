@@ -28,7 +28,7 @@ from moesaic.runs._price import (
     priced,
 )
 from moesaic.runs._specialise import choose
-from moesaic.runs._variants import Design, oracle_experts
+from moesaic.runs._variants import Design, gate_macs, oracle_experts
 from moesaic.spaces import SizedSpace, get_space
 from moesaic.spaces._plan import CellPlan
 from moesaic.structure import Partition
@@ -184,6 +184,9 @@ def test_a_domain_without_training_samples_has_an_expert_too() -> None:
         ({"width_choices": [0.5, 1.0]}, "give price"),
         ({"depth_choices": [1, 2]}, "give price"),
         ({"stride_choices": [1, 2]}, "give price"),
+        ({"gate_choices": [1, 0.5]}, "give price"),
+        ({"price": 1.0, "gate_choices": [0.0]}, "gate_choices"),
+        ({"price": 1.0, "gate_choices": []}, "gate_choices"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], words: str) -> None:
@@ -270,6 +273,44 @@ def test_the_chosen_cells_are_trained_at_every_size_on_their_clusters(
     assert {expert["key"] for expert in result["selection"]["experts"]} <= keys
     history = result["selection"]["history"]
     assert history == sorted(history, reverse=True)
+
+
+def test_the_gate_has_the_size_that_is_worth_its_compute(
+    run: tuple[Path, dict[str, Any]],
+) -> None:
+    folder, result = run
+    gate = result["price"]["gate"]
+    assert [one["size"] for one in gate["tried"]] == [1.0, 0.7, 0.5, 0.35]
+    costs = [one["macs"] for one in gate["tried"]]
+    assert costs == sorted(costs, reverse=True)
+    # dear as compute is here, a small one that parts light from dark will do
+    best = min(gate["tried"], key=lambda one: 1 - one["right"] + 0.5e-6 * one["macs"])
+    assert gate["size"] == best["size"] < 1
+    assert result["routing"]["gate_macs"] == result["price"]["gate_macs"] == best["macs"]
+    with open_run(folder).bank() as bank:
+        mixtures = bank.observations(kind="mixture")
+    assert {one.trial.payload.get("gate_size") for one in mixtures} == {best["size"]}
+    handed = load_model(folder)
+    images = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+    assert handed.route(images).shape[0] == 2
+
+
+def test_without_a_price_a_gate_is_the_one_it_was(spec: str, tmp_path: Path) -> None:
+    settings = {
+        "data": spec,
+        "trials": 2,
+        "rungs": (1,),
+        "widths": (4,),
+        "epochs": 1,
+        "baselines": False,
+        "executor": "inprocess",
+    }
+    result = search(make_config(settings), tmp_path / "run").result
+    with open_run(tmp_path / "run").bank() as bank:
+        mixtures = bank.observations(kind="mixture")
+    assert mixtures
+    assert all("gate_size" not in one.trial.payload for one in mixtures)
+    assert result["routing"]["gate_macs"] == gate_macs((1, 8, 8), 2)
 
 
 def test_the_front_of_the_bank_is_told(run: tuple[Path, dict[str, Any]]) -> None:

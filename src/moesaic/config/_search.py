@@ -57,6 +57,9 @@ class SearchConfig(RunConfig):
     stride_choices: tuple[int, ...] | None = Field(
         None, description="with a price: strides of the first convolution over images; 1 and 2"
     )
+    gate_choices: tuple[float, ...] | None = Field(
+        None, description="with a price: factors on the gate's channels; .35 to 1 when not given"
+    )
     recipe: Recipe = Recipe()
     taught: Taught = Taught()
 
@@ -121,11 +124,15 @@ class SearchConfig(RunConfig):
                 f"top_k is {self.top_k}, but price and max_macs count one expert a sample: "
                 "give top_k 1 or no price"
             )
-        if not self.priced and self.sized:
+        if not self.priced and (self.sized or self.gate_choices is not None):
             raise ValueError(
-                "width_choices, depth_choices and stride_choices are for a search with a price: "
-                "give price or max_macs (price 0 lets sizes differ and charges nothing)"
+                "width_choices, depth_choices, stride_choices and gate_choices are for a search "
+                "with a price: give price or max_macs (price 0 lets sizes differ, free of charge)"
             )
+        if self.gate_choices is not None and (
+            not self.gate_choices or not all(0 < size <= 4 for size in self.gate_choices)
+        ):
+            raise ValueError(f"gate_choices is {self.gate_choices}, expected factors up to 4")
         if not self.rungs or list(self.rungs) != sorted(set(self.rungs)) or self.rungs[0] < 1:
             raise ValueError(f"rungs is {self.rungs}, expected rising numbers of epochs")
         return self

@@ -16,12 +16,14 @@ GATES = ("default", "moe4")
 class ConvGate(nn.Module):
     """A gate for images: three strided convolutions, global average pooling, one linear layer.
 
-    It maps normalised images (B, C, H, W) to gate logits (B, K) at about one per cent of the cost
-    of the smallest useful expert.
+    It maps normalised images (B, C, H, W) to gate logits (B, K). Of size 1 it costs 83 thousand
+    multiply-accumulates on a colour image of 16 x 16 pixels; size is a factor on its channels.
     """
 
-    def __init__(self, channels: int, experts: int, width: int = 12) -> None:
+    def __init__(self, channels: int, experts: int, size: float = 1.0) -> None:
         super().__init__()
+        self.size = size
+        width = _scaled(12, size)
         layers: list[nn.Module] = []
         inside = channels
         for outside in (width, 2 * width, 2 * width):
@@ -41,10 +43,12 @@ class ConvGate(nn.Module):
 
 
 class VectorGate(nn.Module):
-    """A gate for vectors: maps (B, D) to gate logits (B, K) through one hidden layer."""
+    """A gate for vectors: maps (B, D) to gate logits (B, K) through two hidden layers."""
 
-    def __init__(self, features: int, experts: int, width: int = 32) -> None:
+    def __init__(self, features: int, experts: int, size: float = 1.0) -> None:
         super().__init__()
+        self.size = size
+        width = _scaled(32, size)
         self.layers = nn.Sequential(
             nn.Linear(features, width),
             nn.ReLU(),
@@ -60,7 +64,11 @@ class VectorGate(nn.Module):
 
 
 def build_gate(
-    input_shape: tuple[int, ...], experts: int, gate: str = "default", moe4: Moe4 | None = None
+    input_shape: tuple[int, ...],
+    experts: int,
+    gate: str = "default",
+    moe4: Moe4 | None = None,
+    size: float = 1.0,
 ) -> nn.Module:
     """Return an untrained gate for inputs of `input_shape`, (C, H, W) or (D,).
 
@@ -69,6 +77,7 @@ def build_gate(
         experts: K.
         gate: `default`, the small one that is taught, or `moe4`.
         moe4: settings of the gate `moe4`; the published ones when not given.
+        size: factor on the channels of the default gate, at least one channel each.
 
     Raises:
         InputError: no such gate.
@@ -78,12 +87,17 @@ def build_gate(
     if gate == "moe4":
         return Moe4Gate(input_shape, experts, moe4 or Moe4())
     if len(input_shape) == 3:
-        return ConvGate(input_shape[0], experts)
-    return VectorGate(input_shape[0], experts)
+        return ConvGate(input_shape[0], experts, size)
+    return VectorGate(input_shape[0], experts, size)
 
 
 def describe_gate(gate: nn.Module) -> dict[str, Any]:
     """Return what `build_gate` needs, JSON-able, to build such a gate again."""
     if isinstance(gate, Moe4Gate):
         return {"gate": "moe4", "moe4": gate.settings.to_dict()}
-    return {"gate": "default"}
+    size = getattr(gate, "size", 1.0)
+    return {"gate": "default", **({} if size == 1.0 else {"gate_size": size})}
+
+
+def _scaled(width: int, size: float) -> int:
+    return max(1, round(width * size))

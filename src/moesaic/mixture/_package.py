@@ -80,6 +80,7 @@ def build_network(
     top_k: int = 1,
     gate: str = "default",
     moe4: Moe4 | None = None,
+    gate_size: float = 1.0,
 ) -> nn.Module:
     """Build an untrained network: a mixture, or a plain network for a single architecture.
 
@@ -90,6 +91,7 @@ def build_network(
         top_k: how many experts run on each sample.
         gate: `default` or `moe4`.
         moe4: settings of the gate `moe4`; the published ones when not given.
+        gate_size: factor on the channels of the default gate.
 
     Raises:
         InputError: no such gate, or top_k is not 1 to the number of experts.
@@ -97,7 +99,7 @@ def build_network(
     networks = [build_architecture(expert, input_shape, classes) for expert in experts]
     if len(networks) == 1:
         return networks[0]
-    chooser = build_gate(input_shape, len(networks), gate, moe4)
+    chooser = build_gate(input_shape, len(networks), gate, moe4, gate_size)
     return Mixture(networks, chooser, classes, top_k)
 
 
@@ -187,6 +189,7 @@ def load_model(folder: str | Path) -> Deployed:
             # models saved before there was a choice do not say
             gate=info.get("gate", "default"),
             moe4=Moe4(**info["moe4"]) if "moe4" in info else None,
+            gate_size=float(info.get("gate_size", 1.0)),
         )
         mean = weights["normaliser.mean"]
         model = Deployed(Normaliser(torch.zeros_like(mean), torch.ones_like(mean)), network, info)

@@ -153,7 +153,12 @@ def _gate(bank: Bank, result: dict[str, Any], dataset: Dataset) -> NDArray[np.in
         if checkpoint is None:
             return None
         experts = [Architecture.from_dict(expert) for expert in trial.payload["experts"]]
-        network = build_network(experts, dataset.input_shape, len(dataset.classes))
+        network = build_network(
+            experts,
+            dataset.input_shape,
+            len(dataset.classes),
+            gate_size=float(trial.payload.get("gate_size", 1.0)),
+        )
         network.load_state_dict(load_file(checkpoint))
         if not isinstance(network, Mixture):
             return None

@@ -18,7 +18,11 @@ from moesaic.structure import Partition
 
 
 def design_final(
-    session: SearchSession, space: SearchSpace, choice: Choice, partition: Partition
+    session: SearchSession,
+    space: SearchSpace,
+    choice: Choice,
+    partition: Partition,
+    gate_size: float = 1.0,
 ) -> Design:
     """Fix the inference cost that every variant is matched to: the searched mixture's own.
 
@@ -32,13 +36,14 @@ def design_final(
         space: builds and resizes the architectures.
         choice: the experts and the routing.
         partition: its shares weigh the experts' costs.
+        gate_size: factor on the channels of every mixture's gate.
     """
     dataset = load_context(str(session.folder.path)).dataset
     shape, classes = dataset.input_shape, len(dataset.classes)
     usage = np.zeros(len(choice.experts))
     np.add.at(usage, np.asarray(choice.routing), partition.shares)
     costs = np.array([expert.macs for expert in choice.experts], dtype=np.float64)
-    gate = gate_macs(shape, len(choice.experts))
+    gate = gate_macs(shape, len(choice.experts), gate_size)
     target = round(float(usage @ costs)) + gate
     best = best_single(session, partition.shares)
     own_sizes = session.config.priced
@@ -59,6 +64,7 @@ def design_final(
         copy=matched(space, best, target - gate, shape, classes),
         recipe=session.config.recipe,
         domain_experts=serving(dataset, choice.routing, partition),
+        gate_size=gate_size,
     )
 
 

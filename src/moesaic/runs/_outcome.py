@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from moesaic.bank import Bank, Observation
 from moesaic.data import Dataset
-from moesaic.mixture import build_network, save_model
+from moesaic.mixture import save_model
 from moesaic.runs._context import load_context, load_partition, load_splits
 from moesaic.runs._final import Final
 from moesaic.runs._price import price_report
@@ -29,6 +29,7 @@ from moesaic.runs._structure import cluster_weight
 from moesaic.runs._theory import theory
 from moesaic.runs._variants import Design, gate_macs
 from moesaic.runs._work import trained_experts
+from moesaic.runs._work_mixture import build_trial_network
 from moesaic.surrogate import get_surrogate
 
 
@@ -117,7 +118,8 @@ def _hand_over(
     trial = repeats[best][0].trial
     experts = trained_experts(trial)
     top_k = int(trial.payload.get("top_k", 1))
-    network = build_network(experts, dataset.input_shape, len(dataset.classes), top_k=top_k)
+    shape, classes = dataset.input_shape, len(dataset.classes)
+    network = build_trial_network(experts, trial.payload, shape, classes)
     checkpoint = session.bank.checkpoint(trial.key)
     if checkpoint is not None:
         network.load_state_dict(load_file(checkpoint))
@@ -150,8 +152,9 @@ def _price(session: SearchSession, evidence: Evidence) -> dict[str, Any] | None:
         choice.routing,
         choice.experts,
         cluster_weight(load_partition(str(session.folder.path))),
-        gate_macs(design.input_shape, design.count),
+        gate_macs(design.input_shape, design.count, design.gate_size),
         design.space,
+        session.bank.meta("gate"),
     )
 
 

@@ -137,6 +137,7 @@ def price_report(
     weight: NDArray[np.float64],
     gate: int,
     space: SearchSpace,
+    gates: dict[str, Any] | None = None,
 ) -> dict[str, Any] | None:
     """Return the front of the bank and what experts of different size save on it, JSON-able.
 
@@ -154,6 +155,7 @@ def price_report(
         weight: shares (M,) of the clusters.
         gate: multiply-accumulates of the gate.
         space: describes architectures.
+        gates: the sizes of the gate that were tried.
     """
     if not config.priced:
         return None
@@ -170,6 +172,7 @@ def price_report(
         "max_macs": config.max_macs,
         "unit": UNIT,
         "gate_macs": gate,
+        "gate": gates,
         "chosen": {"macs": macs + gate, "error": float(np.nan_to_num(losses) @ weight)},
         "front": _front(bank, weight, experts, gate, space),
         "generalists": free,

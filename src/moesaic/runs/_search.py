@@ -15,6 +15,7 @@ from moesaic.runs._context import check_device, load_context, load_partition, ma
 from moesaic.runs._design import design_final
 from moesaic.runs._epochs import choose_epochs
 from moesaic.runs._final import read_test, run_final
+from moesaic.runs._gate import choose_gate
 from moesaic.runs._generalists import strategy_options, train_generalists
 from moesaic.runs._how_many import find_experts
 from moesaic.runs._lifecycle import RunResult, begin
@@ -99,7 +100,8 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
         groups = None  # the strategy's are of another number
     gate = gate_macs(dataset.input_shape, experts)
     choice = specialise(session, rung, weight, experts, gate, groups, space)
-    design = design_final(session, space, choice, partition)
+    gates = choose_gate(session, choice.routing, experts, choice.worth)
+    design = design_final(session, space, choice, partition, gates["size"] if gates else 1.0)
     shares = np.bincount(partition.validation, minlength=partition.count) / max(
         1, len(partition.validation)
     )

@@ -12,7 +12,14 @@ from moesaic.bank import Bank, Observation, Trial
 from moesaic.config import SearchConfig
 from moesaic.errors import InputError, RunFailed
 from moesaic.runs._context import load_context
-from moesaic.runs._price import guide_price, limit_of, mistaken, price_of, priced
+from moesaic.runs._price import (
+    guide_price,
+    limit_of,
+    mistaken,
+    nats_of_a_mistake,
+    price_of,
+    priced,
+)
 from moesaic.runs._session import SearchSession
 from moesaic.runs._sizing import Sizing
 from moesaic.runs._structure import group_clusters
@@ -35,6 +42,7 @@ class Choice:
         objective: mean validation loss of the routed samples, in nats; where compute has a price
             or a limit their share of wrong answers, plus what their compute costs.
         unit: of the objective.
+        worth: share of right answers that a multiply-accumulate must buy, 0 where it costs nothing.
         proven: whether the selection was solved to optimality.
         history: the objective, in nats, after every round of specialisation; sizes, which are
             compared from scratch, are chosen after the last.
@@ -46,6 +54,7 @@ class Choice:
     proven: bool
     history: tuple[float, ...]
     unit: str = "nats"
+    worth: float = 0.0
 
     @property
     def architectures(self) -> list[Architecture]:
@@ -128,6 +137,7 @@ def specialise(
         proven=choice.proven_optimal,
         history=tuple(history),
         unit=UNIT if config.priced else "nats",
+        worth=guide / nats_of_a_mistake(generalists, weight),
     )
 
 

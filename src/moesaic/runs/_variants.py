@@ -37,6 +37,7 @@ class Design:
         copy: the same, widths matched to `target` less the gate.
         recipe: of the final trainings.
         domain_experts: the expert that serves most of every domain, none where none is known.
+        gate_size: factor on the channels of every mixture's gate.
     """
 
     config: SearchConfig
@@ -51,6 +52,7 @@ class Design:
     copy: Architecture
     recipe: Recipe
     domain_experts: tuple[int, ...] = ()
+    gate_size: float = 1.0
 
     @property
     def count(self) -> int:
@@ -62,9 +64,9 @@ class Design:
         return replace(self, recipe=self.recipe.for_epochs(epochs))
 
 
-def gate_macs(input_shape: tuple[int, ...], experts: int) -> int:
-    """Return the multiply-accumulates of the default gate on one sample."""
-    return count_macs(build_gate(input_shape, experts), input_shape)
+def gate_macs(input_shape: tuple[int, ...], experts: int, size: float = 1.0) -> int:
+    """Return the multiply-accumulates of the default gate, of some size, on one sample."""
+    return count_macs(build_gate(input_shape, experts, size=size), input_shape)
 
 
 def matched(
@@ -120,6 +122,8 @@ def mixture_trial(
         "taught": design.config.taught.to_dict(),
         "top_k": min(design.config.top_k, len(experts)),
     }
+    if design.gate_size != 1.0:  # else left out: the same work has the same key as ever
+        payload["gate_size"] = design.gate_size
     recipe = design.recipe.to_dict()
     return Trial(kind="mixture", stage="", index=0, seed=seed, recipe=recipe, payload=payload)
 
@@ -138,7 +142,7 @@ def random_experts(design: Design, repeat: int) -> list[Architecture]:
     The first K that come within 5 % are taken; where too few do, the nearest of those drawn.
     """
     rng = generator(design.config.seed, "random-experts", repeat)
-    cost = design.target - gate_macs(design.input_shape, design.count)
+    cost = design.target - gate_macs(design.input_shape, design.count, design.gate_size)
     drawn: dict[str, tuple[float, Architecture]] = {}
     for _ in range(_DRAWS * design.count):
         candidate = design.space.sample(rng)

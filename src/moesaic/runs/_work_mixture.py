@@ -32,12 +32,19 @@ def build_trial_network(
     Args:
         experts: one architecture an expert; a single one gives a plain network.
         payload: of the trial. `preset` is `moe4` or `taught` (where not given), `moe4` holds the
-            settings of that preset's gate, `top_k` is by default all experts (moe4) or 1 (taught).
+            settings of that preset's gate, `top_k` is by default all experts (moe4) or 1 (taught),
+            `gate_size` is a factor on the taught gate's channels.
         input_shape: (C, H, W) or (D,).
         classes: number of classes.
     """
     if payload.get("preset") != "moe4":
-        return build_network(experts, input_shape, classes, top_k=int(payload.get("top_k") or 1))
+        return build_network(
+            experts,
+            input_shape,
+            classes,
+            top_k=int(payload.get("top_k") or 1),
+            gate_size=float(payload.get("gate_size", 1.0)),
+        )
     return build_network(
         experts,
         input_shape,

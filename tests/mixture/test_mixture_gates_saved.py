@@ -9,8 +9,16 @@ import torch
 from moesaic.config import Moe4
 from moesaic.data import Normaliser
 from moesaic.errors import InputError
-from moesaic.mixture import EXPORTED, Moe4Gate, build_network, load_model, save_model
+from moesaic.mixture import (
+    EXPORTED,
+    Moe4Gate,
+    build_gate,
+    build_network,
+    load_model,
+    save_model,
+)
 from moesaic.spaces import get_space
+from moesaic.training import count_macs
 
 SHAPE = (3, 8, 8)
 MOE4 = Moe4(gate_widths=(6, 8, 5), temperature=1.0, temperature_range=(0.25, 3.0), noise=0.5)
@@ -142,3 +150,31 @@ def test_a_dense_program_has_no_conditionals(tmp_path):
     program = torch.export.load(tmp_path / EXPORTED)
     targets = [node.target for node in program.graph.nodes]
     assert torch.ops.higher_order.cond not in targets
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("shape", [SHAPE, (5,)])
+def test_a_gate_of_another_size_is_read_as_it_was(tmp_path, shape):
+    space = get_space("nasbench201", widths=(4,)) if len(shape) == 3 else get_space("vector_cells")
+    experts = [space.sample(np.random.default_rng(2)) for _ in range(2)]
+    network = build_network(experts, shape, 4, gate_size=0.5)
+    whole = build_network(experts, shape, 4)
+    assert count_macs(network.gate, shape) < 0.5 * count_macs(whole.gate, shape)
+    wide = (3, 1, 1) if len(shape) == 3 else shape
+    normaliser = Normaliser(torch.zeros(wide), torch.ones(wide))
+    saved = save_model(
+        tmp_path, network, normaliser, experts=experts, input_shape=shape, classes=list("abcd")
+    )
+    assert saved.info["gate_size"] == 0.5
+    read = load_model(tmp_path)
+    inputs = images(6) if len(shape) == 3 else torch.randn(6, *shape)
+    assert torch.equal(read.route(inputs), saved.route(inputs))
+    plain = save_model(
+        tmp_path, whole, normaliser, experts=experts, input_shape=shape, classes=list("abcd")
+    )
+    assert "gate_size" not in plain.info
+
+
+def test_the_smallest_gate_still_has_a_channel_everywhere():
+    gate = build_gate(SHAPE, 3, size=0.01)
+    assert gate(torch.zeros(2, *SHAPE)).shape == (2, 3)

@@ -13,6 +13,13 @@ def told(**changes: Any) -> dict[str, Any]:
         "max_macs": None,
         "unit": "points of accuracy per million MACs",
         "gate_macs": 17_000,
+        "gate": {
+            "size": 0.5,
+            "tried": [
+                {"size": 1.0, "macs": 66_000, "right": 0.991},
+                {"size": 0.5, "macs": 17_000, "right": 0.987},
+            ],
+        },
         "chosen": {"macs": 400_000, "error": 0.31},
         "front": [{"macs": 1e5, "error": 0.9}, {"macs": 4e5, "error": 0.31}],
         "generalists": [{"macs": 1e5, "error": 0.9}, {"macs": 5e5, "error": 0.4}],
@@ -42,6 +49,7 @@ def test_front_chosen_cost_and_savings_are_told(fake_run: FakeRun) -> None:
     ):
         assert part in words
     assert "2 points" in words
+    assert "99.1 % at 66.0 k MACs, 98.7 % at 17.0 k MACs" in words
     assert "at most" not in words
     picture = section.every("svg")[0]
     assert "100" in str(picture["aria-label"])
@@ -51,7 +59,13 @@ def test_front_chosen_cost_and_savings_are_told(fake_run: FakeRun) -> None:
 
 def test_a_limit_is_told_and_missing_parts_are_left_out(fake_run: FakeRun) -> None:
     fake_run.result["price"] = told(
-        price=None, max_macs=1e6, front=[], generalists=[], homogeneous=[], equal_accuracy=[]
+        price=None,
+        max_macs=1e6,
+        front=[],
+        generalists=[],
+        homogeneous=[],
+        equal_accuracy=[],
+        gate=None,
     )
     section = render(fake_run).section("price")
     assert "1.00 M MACs at most" in section.text

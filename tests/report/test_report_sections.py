@@ -174,7 +174,12 @@ def test_how_many_experts_pay_is_told_step_by_step(page, fake_run):
     assert "How many experts 2 experts pay." in text
     assert "1 → 2 2 and 2 0.900 +0.120 +0.100 to +0.140 pays" in text
     assert "2 → 3 4 and 4 0.900 −0.010 −0.030 to +0.010 does not pay" in text
+    steps = fake_run.result["how_many"]["steps"]
     fake_run.result["how_many"] |= {"found": 1, "steps": []}
+    text = render(fake_run).section("search").text
+    assert "were not compared: half of the budget was spent before" in text
+    assert "pays" not in text[text.index("How many experts") :][:200]
+    fake_run.result["how_many"] |= {"found": 1, "steps": steps[1:]}
     text = render(fake_run).section("search").text
     assert "No second expert pays; a mixture of 2 was trained all the same" in text
     fake_run.result["how_many"] |= {"found": 3, "most": 3}

@@ -187,6 +187,7 @@ def test_a_domain_without_training_samples_has_an_expert_too() -> None:
         ({"gate_choices": [1, 0.5]}, "give price"),
         ({"price": 1.0, "gate_choices": [0.0]}, "gate_choices"),
         ({"price": 1.0, "gate_choices": []}, "gate_choices"),
+        ({"max_macs": 1e6, "gate_choices": [2.0]}, "at most 1"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], words: str) -> None:

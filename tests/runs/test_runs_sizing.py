@@ -127,6 +127,10 @@ def test_sizes_beside_the_chosen_ones_are_tried_once_these_are_known() -> None:
             assert all(low < one.macs < high and one.macs not in costs for one in own)
             assert all(one.trial.seed == expert.trial.seed for one in own)
             assert all(one.trial.recipe == expert.trial.recipe for one in own)
+    # two experts of the same clusters, as a choice that need not keep one a group may have
+    twice = [sorted(groups[0], key=lambda one: one.macs)[place] for place in (2, 4)]
+    finer = sizing().between(twice, tried)
+    assert len({trial.index for trial in finer}) == len(finer) <= FINER_SIZES
     # twelve sizes of which six were tried: some choice has others beside it
     assert any(sizing().between([groups[0][place]], tried) for place in range(1, OWN_SIZES - 1))
 

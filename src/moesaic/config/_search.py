@@ -133,6 +133,11 @@ class SearchConfig(RunConfig):
             not self.gate_choices or not all(0 < size <= 4 for size in self.gate_choices)
         ):
             raise ValueError(f"gate_choices is {self.gate_choices}, expected factors up to 4")
+        if self.max_macs is not None and max(self.gate_choices or (1.0,)) > 1:
+            raise ValueError(
+                f"gate_choices is {self.gate_choices}, expected at most 1 with max_macs: the limit "
+                "is kept with a gate of size 1"
+            )
         if not self.rungs or list(self.rungs) != sorted(set(self.rungs)) or self.rungs[0] < 1:
             raise ValueError(f"rungs is {self.rungs}, expected rising numbers of epochs")
         return self

@@ -27,11 +27,22 @@ def build_price(material: Material) -> dict[str, Any] | None:
         "macs": amount(chosen.get("macs")),
         "error": percent(chosen.get("error")),
         "gate": amount(told.get("gate_macs")),
+        "gates": _gates(told.get("gate")),
         "points": len(told.get("front") or []),
         "rows": rows,
         "best": percent(saved[-1], 0) if saved else None,
         "figure": _figure(told),
     }
+
+
+def _gates(told: Any) -> str | None:
+    """Return in words how often gates of every size name the expert of a sample rightly."""
+    tried = told.get("tried") if isinstance(told, dict) else None
+    if not tried:
+        return None
+    return ", ".join(
+        f"{percent(one.get('right'))} at {amount(one.get('macs'))} MACs" for one in tried
+    )
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

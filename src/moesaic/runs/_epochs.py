@@ -65,7 +65,9 @@ def choose_epochs(session: SearchSession, design: Design, shares: Sequence[float
             replace(single_trial(design, epochs, seed), stage="saturation", index=epochs)
             for epochs in steps
         ]
-        for epochs, found in zip(steps, session.perform("how long to train", trials), strict=True):
+        title, first = "how long to train", not scores
+        done = session.perform(title, trials, some_must_succeed=first)
+        for epochs, found in zip(steps, done, strict=True):
             if found is not None:
                 scores[epochs] = validation_accuracy(found, shares)
                 seconds = found.seconds / epochs

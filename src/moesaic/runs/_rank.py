@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +100,36 @@ def rank(
         "best": best,
     }
     if train:
-        answer["trained"] = _train(folder, best[:train], watcher)
+        again = _command(
+            folder,
+            {
+                "--experts": experts,
+                "--score": score,
+                "--top": top,
+                "--max-macs": max_macs,
+                "--max-parameters": max_parameters,
+                "--must-have": must_have,
+                "--must-not": must_not,
+                "--train": len(best[:train]),
+            },
+        )
+        answer["trained"] = _train(folder, best[:train], again, watcher)
     return answer
+
+
+def _command(folder: RunFolder, options: Mapping[str, Any]) -> str:
+    """Return the command that ranks and trains the same again; an option without a value is left.
+
+    Args:
+        folder: of the run.
+        options: name -> a value, or several of an option that is repeatable.
+    """
+    words = ["moesaic", "rank", str(folder.path)]
+    for name, given in options.items():
+        values = [given] if isinstance(given, str | int | float) else list(given or ())
+        for value in values:
+            words += [name, f"{value:g}" if isinstance(value, float) else str(value)]
+    return shlex.join(words)
 
 
 def _experts(config: SearchConfig | CampaignConfig) -> int:
@@ -161,10 +189,9 @@ def _ranked(members: Sequence[Member], one: Ranked, active: int) -> dict[str, An
 
 
 def _train(
-    folder: RunFolder, best: Sequence[dict[str, Any]], watcher: Watcher | None
+    folder: RunFolder, best: Sequence[dict[str, Any]], again: str, watcher: Watcher | None
 ) -> list[dict[str, Any]]:
     """Train the best jointly and return what each of them reached on the validation split."""
-    again = f"moesaic rank {shlex.quote(str(folder.path))} --train {len(best)}"
     found = train_short_list(
         folder.path, [one["members"] for one in best], again=again, watcher=watcher
     )

@@ -96,7 +96,7 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
     how_many = find_experts(session, generalists, weight, partition) if auto else None
     if how_many is not None:
         experts = int(how_many["experts"])
-        session.watcher.say(f"{how_many['found']} experts pay, {experts} are trained")
+        session.watcher.say(f"{_in_words(how_many)}; {experts} are trained")
         groups = None  # the strategy's are of another number
     gate = gate_macs(dataset.input_shape, experts)
     choice = specialise(session, rung, weight, experts, gate, groups, space)
@@ -114,3 +114,9 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
         session,
         Evidence(structure, generalists, design, choice, final, test, how_many),
     )
+
+
+def _in_words(how_many: dict[str, Any]) -> str:
+    if not how_many["steps"]:
+        return "how many experts pay was not compared: no time was left, or trainings failed"
+    return f"{how_many['found']} experts pay" if how_many["found"] > 1 else "no second expert pays"

@@ -97,13 +97,15 @@ class Sizing:
     def between(self, experts: Sequence[Observation], tried: Sequence[Observation]) -> list[Trial]:
         """Plan sizes between the chosen ones and the next smaller and larger that were tried.
 
-        Of each chosen cell at most `FINER_SIZES`, those of cost nearest to it. There may be none.
+        Of each chosen cell at most `FINER_SIZES`, those of cost nearest to it, and no more for two
+        that serve the same clusters. There may be none.
 
         Args:
             experts: the chosen ones among what was tried.
             tried: what `first` planned, measured.
         """
-        trials = []
+        trials: list[Trial] = []
+        planned: dict[int, int] = {}
         for expert in experts:
             known = {
                 one.trial.architecture for one in tried if one.trial.subset == expert.trial.subset
@@ -116,10 +118,14 @@ class Sizing:
             high = min((macs for macs in costs if macs > expert.macs), default=expert.macs)
             finer = [one for one in own if low < one[0] < high and one[1] not in known]
             group = expert.trial.index // MOST_SIZES
-            place = OWN_SIZES + RIVAL_SIZES
+            begun = planned.get(group, 0)
+            sizes = nearest(finer, expert.macs, FINER_SIZES - begun)
+            planned[group] = begun + len(sizes)
             trials += [
-                self._trial(group, place + number, size, expert.trial.subset)
-                for number, size in enumerate(nearest(finer, expert.macs, FINER_SIZES))
+                self._trial(
+                    group, OWN_SIZES + RIVAL_SIZES + begun + place, size, expert.trial.subset
+                )
+                for place, size in enumerate(sizes)
             ]
         return trials
 

@@ -110,14 +110,15 @@ def specialise(
     choice: Selection | None = None
     for number in range(config.rounds):
         trials = _round(session, parents, groups, number)
-        found = session.perform(f"specialise {experts} experts, round {number + 1}", trials)
+        title = f"specialise {experts} experts, round {number + 1}"
+        found = session.perform(title, trials, some_must_succeed=number == 0)
         # a control says what specialisation is worth; it knows no routing, so it is no candidate
         bank += [o for o in found if o is not None and o.trial.subset is not None]
         choice = choose(bank, weight, experts, price=guide, max_macs=limit)
         history.append(choice.objective)
         routed = np.asarray(choice.routing).argmax(axis=1).astype(np.int64)
         settled = np.array_equal(routed, groups)
-        if settled or session.out_of_time(0.5):
+        if settled or _last_round(session, experts, number):
             break
         groups = routed
         parents = [[bank[position]] for position in choice.chosen]
@@ -166,7 +167,7 @@ def _choose_sizes(
     chosen = [bank[position] for position in choice.chosen]
     groups = np.asarray(choice.routing).argmax(axis=1).astype(np.int64)
     trials = sizing.first(chosen, wide, groups, weight, guide)
-    found = session.perform(f"sizes of {experts} experts", trials)
+    found = session.perform(f"sizes of {experts} experts", trials, some_must_succeed=False)
     sized = [one for one in found if one is not None]
     masks = [tuple(bool(value) for value in groups == group) for group in range(experts)]
     if not {one.trial.subset for one in sized} >= set(masks):
@@ -245,6 +246,16 @@ def best_of_groups(
         order = np.argsort(loss[:, mask] @ weight[mask], kind="stable")
         best.append([bank[int(position)] for position in order[:count]])
     return best
+
+
+def _last_round(session: SearchSession, experts: int, number: int) -> bool:
+    """Tell whether half of the budget was spent by this round; recorded, as the clock decided."""
+    name = f"rounds_closed_{experts}"
+    closed: int | None = session.bank.meta(name)
+    if closed is None and session.out_of_time(0.5):
+        closed = number
+        session.bank.set_meta(name, closed)
+    return closed is not None and number >= closed
 
 
 def _closed(session: SearchSession, experts: int) -> bool:

@@ -90,7 +90,8 @@ def _check(config: CampaignConfig, dataset: Dataset) -> None:
             "planner ranked needs the families trained alone: leave out --no-baselines or choose "
             "another --planner"
         )
-    check_device(config.device)
+    if config.address is None:  # else it is the cluster's machines that need the device
+        check_device(config.device)
     get_executor(config.executor, 1, address=config.address).close()
 
 

@@ -1,0 +1,162 @@
+"""What a run survives: failed trainings that it can do without, the clock, and being continued."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from moesaic.bank import Observation, Trial
+from moesaic.config import make_config
+from moesaic.errors import Interrupted, RunFailed
+from moesaic.runs import Watcher, open_run, resume, search
+from moesaic.runs import _epochs as epochs_module
+from moesaic.runs._epochs import choose_epochs
+from moesaic.runs._lifecycle import extend
+from moesaic.runs._rank import _command
+from moesaic.runs._specialise import _last_round
+
+
+class Memory:
+    """The named values of a bank."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def meta(self, name: str) -> Any:
+        return self.values.get(name)
+
+    def set_meta(self, name: str, value: Any) -> None:
+        self.values[name] = value
+
+    def observations(self, **_: Any) -> list[Observation]:
+        return []
+
+
+class Ladder:
+    """A session whose trainings reach what is told for their epochs; None for those that fail."""
+
+    def __init__(self, scores: dict[int, float | None], **settings: Any) -> None:
+        self.config = make_config({"data": "digits", **settings})
+        self.bank = Memory()
+        self.started = time.monotonic()
+        self.scores = scores
+        self.must: list[bool] = []
+
+    def perform(
+        self, title: str, trials: list[Trial], *, some_must_succeed: bool = True
+    ) -> list[Observation | None]:
+        self.must.append(some_must_succeed)
+        found = []
+        for trial in trials:
+            score = self.scores.get(int(trial.recipe["epochs"]))
+            right = None if score is None else np.array([score])
+            found.append(None if right is None else Observation(trial, 1 - right, right, 1, 1, 1.0))
+        if some_must_succeed and all(one is None for one in found):
+            raise RunFailed(f"all trials of '{title}' failed")
+        return found
+
+    def out_of_time(self, share: float = 1.0) -> bool:
+        return False
+
+
+def ladder_trial(design: Any, epochs: int, seed: int) -> Trial:
+    return Trial("expert", "", 0, seed, recipe={"epochs": epochs})
+
+
+@pytest.mark.parametrize(
+    ("scores", "chosen"),
+    [
+        ({12: 0.6, 24: 0.7, 48: 0.8}, 48),
+        ({12: 0.6, 24: 0.7, 48: None}, 24),  # too long for --trial-timeout, say
+        ({12: 0.6, 24: None, 48: None}, 12),
+        ({12: None, 24: 0.7, 48: 0.8}, 48),
+    ],
+)
+def test_a_length_that_fails_does_not_end_the_search(
+    monkeypatch: pytest.MonkeyPatch, scores: dict[int, float | None], chosen: int
+) -> None:
+    monkeypatch.setattr(epochs_module, "single_trial", ladder_trial)
+    session = Ladder(scores)
+    assert choose_epochs(cast("Any", session), cast("Any", None), [1.0]) == chosen
+    assert session.bank.meta("epochs") == chosen
+    assert session.must[0]
+    assert not any(session.must[1:])
+
+
+def test_no_length_that_trains_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(epochs_module, "single_trial", ladder_trial)
+    with pytest.raises(RunFailed, match="how long to train"):
+        choose_epochs(cast("Any", Ladder({})), cast("Any", None), [1.0])
+
+
+def test_the_round_at_which_the_clock_stopped_is_the_last_one_after_a_resume() -> None:
+    spent = [False]
+    bank = Memory()
+    session = cast("Any", SimpleNamespace(bank=bank, out_of_time=lambda share: spent[0]))
+    assert not _last_round(session, 2, 0)
+    spent[0] = True
+    assert _last_round(session, 2, 1)
+    spent[0] = False  # a new process, whose clock says there is time
+    assert not _last_round(session, 2, 0)
+    assert _last_round(session, 2, 1)
+    assert not _last_round(session, 3, 1)  # of another number of experts nothing was decided
+
+
+class StopAtOnce(Watcher):
+    """Presses Ctrl-C when the first architecture is trained, a little later."""
+
+    def trial(self, title: str, done: int, trials: int, left: float | None, note: str) -> None:
+        if title.startswith("architectures"):
+            time.sleep(0.3)
+            raise KeyboardInterrupt
+
+
+def test_a_budget_is_of_the_whole_run_not_of_every_process(spec: str, tmp_path: Path) -> None:
+    settings = {
+        "data": spec,
+        "trials": 2,
+        "rungs": (1,),
+        "widths": (4,),
+        "epochs": 1,
+        "budget": "10m",
+        "baselines": False,
+        "executor": "inprocess",
+    }
+    with pytest.raises(Interrupted):
+        search(make_config(settings), tmp_path / "run", StopAtOnce())
+    folder = open_run(tmp_path / "run").folder
+    with open_run(tmp_path / "run").bank() as bank:
+        before = bank.meta("seconds")
+    assert before >= 0.3
+    config = folder.config()
+    spent = extend(
+        folder, config, Watcher(), "", lambda session: time.monotonic() - session.started
+    )
+    assert spent >= before
+    with open_run(tmp_path / "run").bank() as bank:
+        assert before <= bank.meta("seconds") < before + 60
+    assert resume(tmp_path / "run").result["seconds"] >= before
+
+
+def test_the_command_that_continues_a_ranking_names_what_was_asked(tmp_path: Path) -> None:
+    folder = cast("Any", SimpleNamespace(path=tmp_path / "a run"))
+    told = _command(
+        folder,
+        {
+            "--experts": None,
+            "--score": "ensemble",
+            "--max-macs": 2e6,
+            "--must-have": ("one", "two"),
+            "--must-not": (),
+            "--train": 5,
+        },
+    )
+    assert told == (
+        f"moesaic rank '{tmp_path / 'a run'}' --score ensemble --max-macs 2e+06 "
+        "--must-have one --must-have two --train 5"
+    )

@@ -41,7 +41,7 @@ def campaign(
     pool: Annotated[
         str | None,
         option(
-            "families: lemur29, pytorchcv, a file with a name a line, or NAME,NAME,...",
+            "families: lemur29, native, pytorchcv, a file with a name a line, or NAME,NAME,...",
             "lemur29",
             metavar="POOL",
         ),
@@ -115,7 +115,7 @@ def campaign(
         Path | None, option("new directory of the run", "runs/campaign-NNN", metavar="DIR")
     ] = None,
     list_families: Annotated[
-        bool, typer.Option("--list-families", help="list the families of the pool and stop")
+        bool, typer.Option("--list-families", help="list the families of --pool, or all, and stop")
     ] = False,
     plan_only: Annotated[
         bool, typer.Option("--plan-only", help="print the planned mixtures, a JSON line each")

@@ -90,7 +90,10 @@ def raw_from_arrays(where: str, present: list[str], read: Read) -> RawData:
     for keys in parts.values():
         for key in keys[:2]:
             if key not in present:
-                raise InputError(f"'{where}' holds {', '.join(sorted(present))} but no '{key}'")
+                raise InputError(
+                    f"'{where}' holds {', '.join(sorted(present))} but no '{key}': add it, or "
+                    "leave out what goes with it"
+                )
 
     def get(key: str) -> NDArray[Any]:
         return _read(read, key, where)
@@ -141,7 +144,10 @@ def _read(read: Read, key: str, where: str) -> NDArray[Any]:
             ) from error
         raise InputError(f"'{key}' in '{where}' is damaged ({text}): save it again") from error
     except MemoryError as error:
-        raise InputError(f"'{key}' in '{where}' does not fit into memory ({error})") from error
+        raise InputError(
+            f"'{key}' in '{where}' does not fit into memory ({error}): give fewer samples, or "
+            "smaller images"
+        ) from error
     if not isinstance(array, np.ndarray):
         raise InputError(f"'{key}' in '{where}' is no array: save it with numpy.save")
     return array

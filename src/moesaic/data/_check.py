@@ -71,13 +71,18 @@ def _check_split(what: str, split: Split, raw: RawData) -> None:
             f"{tuple(raw.train.inputs.shape[1:])}: make them equal"
         )
     if 0 in inputs.shape[1:]:
-        raise InputError(f"{what} has inputs of shape {tuple(inputs.shape[1:])}: nothing to see")
+        raise InputError(
+            f"{what} has inputs of shape {tuple(inputs.shape[1:])}, nothing to see: give images of "
+            "one pixel or more, or vectors of one number or more"
+        )
     _check_indices(f"{what}, labels", labels, len(raw.classes), "class names")
     if (split.domains is None) != (raw.domain_names is None):
         raise InputError(f"{what} must have domain labels where, and only where, domains are named")
     if split.domains is not None and raw.domain_names is not None:
         if len(split.domains) != count:
-            raise InputError(f"{what} has {len(split.domains)} domain labels for {count} samples")
+            raise InputError(
+                f"{what} has {len(split.domains)} domain labels for {count} samples: give one each"
+            )
         _check_indices(f"{what}, domains", split.domains, len(raw.domain_names), "domain names")
     if vector:
         _check_finite(what, inputs)

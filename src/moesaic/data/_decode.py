@@ -95,7 +95,10 @@ def read_image(path: Path, input_shape: tuple[int, ...]) -> NDArray[np.uint8]:
         raise InputError(f"no image file {path}: check the path")
     fault = _decode(path, pixels)
     if fault:
-        raise InputError(f"cannot read the image {path}: {fault}")
+        raise InputError(
+            f"cannot read the image {path}: {fault}; give a whole PNG, JPEG, BMP, GIF, TIFF, WebP "
+            "or PPM file"
+        )
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 

@@ -87,7 +87,10 @@ def _match_inputs(parts: Sequence[Dataset], image_size: int | None) -> list[Data
         lengths = {part.input_shape[0] for part in parts}
         if len(lengths) > 1:
             listed = ", ".join(f"{p.name}: {p.input_shape[0]}" for p in parts)
-            raise InputError(f"vectors of unlike lengths cannot be joined ({listed})")
+            raise InputError(
+                f"vectors of unlike lengths cannot be joined ({listed}): give sources with as many "
+                "features each"
+            )
         if image_size is not None:
             raise InputError(f"'{parts[0].name}' holds vectors: leave --image-size out")
         return list(parts)

@@ -66,5 +66,8 @@ def _from_package(point: EntryPoint) -> DataSource:
             "mend or remove the package that offers it"
         ) from error
     if not isinstance(source, DataSource):
-        raise InputError(f"the source '{point.name}' ({point.value}) is no moesaic.data.DataSource")
+        raise InputError(
+            f"the source '{point.name}' ({point.value}) is no moesaic.data.DataSource: its package "
+            "must name a subclass of that"
+        )
     return source

@@ -39,7 +39,9 @@ def build_search(material: Material) -> dict[str, Any]:
         "epochs_given": config.epochs != "auto",
         "how_many": build_how_many(result.get("how_many")),
         "experts": len(material.experts),
-        "objective": _objective((result.get("selection") or {}).get("history") or []),
+        "objective": _objective(
+            (result.get("selection") or {}).get("history") or [], config.priced
+        ),
     }
 
 
@@ -162,11 +164,16 @@ def _ladder(name: str, table: Any, chosen: Any, label: str) -> dict[str, Any] | 
     return {"rows": rows, "figure": drawn}
 
 
-def _objective(history: list[Any]) -> dict[str, Any] | None:
+def _objective(history: list[Any], priced: bool) -> dict[str, Any] | None:
     values = [value for value in (number(entry) for entry in history) if value is not None]
     if not values:
         return None
-    told = {"first": plain(values[0], 3), "last": plain(values[-1], 3), "rounds": len(values)}
+    told = {
+        "what": "validation loss and the price of compute" if priced else "validation loss",
+        "first": plain(values[0], 3),
+        "last": plain(values[-1], 3),
+        "rounds": len(values),
+    }
     if len(values) < 2:
         return {**told, "figure": None}
 

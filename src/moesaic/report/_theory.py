@@ -20,6 +20,7 @@ def build_theory(material: Material) -> dict[str, Any]:
     found = material.result.get("theory") or {}
     return {
         "measured": bool(found),
+        "priced": material.config.priced,
         "rows": _figures(found) if found else [],
         "rounds": _rounds(found.get("rounds") or []),
         "asked": len(found.get("rounds") or []),

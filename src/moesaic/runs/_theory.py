@@ -44,7 +44,8 @@ def theory(
 ) -> dict[str, Any]:
     """Measure on a finished run what the theory of surrogate-guided search assumes.
 
-    Losses and objectives are mean validation losses in nats; docs/theory.md has the proofs.
+    Losses and objectives are mean validation losses in nats; those of `rounds` hold the price of
+    compute where it has one, as the strategy was told them. docs/theory.md has the proofs.
 
     Args:
         bank: of the run.
@@ -190,6 +191,13 @@ def _described(rounds: Sequence[tuple[Asked, Step | None]]) -> list[dict[str, An
     return found
 
 
+def _named(bank: Bank, stage: str, keys: Sequence[str]) -> str:
+    """Return what a stage of specialists is called: sizes begin anew, rounds continue."""
+    if all(bank.trial(key).parent is None for key in keys):
+        return "sizes"
+    return f"specialisation {int(stage.rsplit('-', 1)[1]) + 1}"
+
+
 def _path(bank: Bank, weight: Floats, experts: int) -> list[tuple[str, float]]:
     """Return the best measured objective of the growing bank, after every round of the run."""
     asked = read_asked(bank)
@@ -206,7 +214,7 @@ def _path(bank: Bank, weight: Floats, experts: int) -> list[tuple[str, float]]:
     for one in specialists_of(bank, experts):
         special.setdefault(one.trial.stage, []).append(one.trial.key)
     stages += [
-        (f"specialisation {int(stage.rsplit('-', 1)[1]) + 1}", special[stage])
+        (_named(bank, stage, special[stage]), special[stage])
         for stage in sorted(special, key=lambda stage: int(stage.rsplit("-", 1)[1]))
     ]
     rows: list[Floats] = []

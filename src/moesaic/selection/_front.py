@@ -27,7 +27,7 @@ class FrontPoint(NamedTuple):
 
     Attributes:
         macs: expected multiply-accumulates of one sample, weighted by use, gate counted.
-        objective: weighted mean loss in nats, the price not in it.
+        objective: weighted mean loss, in its own unit, the price not in it.
         chosen: K rows of the loss matrix, ascending; one that serves nobody is among them where
             fewer are as good.
         routing: (M, K), one-hot rows; column k is `chosen[k]`.
@@ -58,7 +58,7 @@ def front(
     `points` of them that far apart the front is whole.
 
     Args:
-        loss: (E, M) nats; not finite: that expert may not serve that cluster.
+        loss: (E, M), of any unit, nats say; not finite: that expert may not serve that cluster.
         weight: (M,) cluster sizes.
         macs: (E,) multiply-accumulates of one sample through each expert.
         experts: K, 1 .. min(E, M).
@@ -105,13 +105,13 @@ def front(
 def shadow_price(
     loss: ArrayLike, weight: ArrayLike, macs: ArrayLike, experts: int, max_macs: float
 ) -> float:
-    """Return the least price, nats per multiply-accumulate, whose choice keeps to `max_macs`.
+    """Return the least price, in the unit of the loss per MAC, whose choice keeps to `max_macs`.
 
     What one multiply-accumulate more would save where the limit binds; 0 where it does not, and
     infinite where even the cheapest expert is above it.
 
     Args:
-        loss: (E, M) nats, finite where a cluster has weight.
+        loss: (E, M), of any unit, finite where a cluster has weight.
         weight: (M,) cluster sizes.
         macs: (E,) multiply-accumulates of one sample.
         experts: K.
@@ -151,7 +151,7 @@ def cheapest_as_good(points: Sequence[tuple[float, float]], objective: float) ->
 
     Args:
         points: (expected MACs, loss) of each.
-        objective: nats.
+        objective: in the unit of the loss.
     """
     good = [macs for macs, loss in points if loss <= objective + _SAME * (1.0 + abs(objective))]
     return min(good, default=None)

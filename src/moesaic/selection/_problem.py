@@ -39,7 +39,7 @@ class Selection:
     Attributes:
         chosen: rows of the loss matrix, ascending, K of them.
         routing: (M, K), one-hot rows; column k is `chosen[k]`.
-        objective: weighted mean loss in nats, plus price times expected MACs.
+        objective: weighted mean loss, in its own unit, plus price times expected MACs.
         proven_optimal: whether no other choice can be better (to about 1e-9 of the range).
         bound: no choice has an objective below it.
     """

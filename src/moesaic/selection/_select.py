@@ -46,7 +46,7 @@ def select(
     the expert that is better alone, then to the lower row.
 
     Args:
-        loss: (E, M) nats; not finite: that expert may not serve that cluster.
+        loss: (E, M), of any unit, nats say; not finite: that expert may not serve that cluster.
         weight: (M,) cluster sizes, normalised to shares; clusters of weight 0 cost nothing.
         experts: K, 1 .. min(E, M).
         limits: what the choice must obey.
@@ -54,7 +54,7 @@ def select(
             of nodes is enough, fewer the larger E * M is (None).
         macs: (E,) multiply-accumulates of one sample; needed by a price or a limit on them.
         parameters: (E,); needed by a limit on them.
-        price: nats per multiply-accumulate.
+        price: of a multiply-accumulate, in the unit of the losses.
 
     Raises:
         InputError: shapes that do not fit, or limits that cannot be met (it names them).

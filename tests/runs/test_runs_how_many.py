@@ -15,6 +15,8 @@ from moesaic.runs import Watcher, open_run, resume, search
 from moesaic.runs._how_many import MOST_REPEATS, REPEATS, brier
 from moesaic.seeds import derive_seed
 
+SEED = 9  # of a run with a step that two trainings leave open
+
 
 @pytest.fixture(scope="module")
 def auto(spec: str) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def auto(spec: str) -> dict[str, Any]:
         "epochs": 2,
         "executor": "inprocess",
         "baselines": False,
-        "seed": 3,
+        "seed": SEED,
     }
 
 
@@ -88,7 +90,7 @@ def test_every_number_is_trained_alike(whole: tuple[Path, dict[str, Any]]) -> No
     # what a step left open was trained more often, both sides of it
     for step in told["steps"]:
         gain = step["gain"]
-        if gain["low"] <= 0 and gain["high"] >= told["least_share"] * step["loss"]:
+        if gain["low"] <= 0 and gain["mean"] >= told["least_share"] * step["loss"]:
             assert step["trainings"] == [MOST_REPEATS] * 2
         for number, trained in zip((step["from"], step["to"]), step["trainings"], strict=True):
             assert REPEATS <= trained <= counts[number] <= MOST_REPEATS
@@ -97,7 +99,7 @@ def test_every_number_is_trained_alike(whole: tuple[Path, dict[str, Any]]) -> No
     assert all(trial.parent is None and trial.subset is None for trial in ladder)
     for stage in stages:
         seeds = {t.index: t.seed for t in ladder if t.stage == stage}
-        assert seeds == {index: derive_seed(3, "how-many", index) for index in seeds}
+        assert seeds == {index: derive_seed(SEED, "how-many", index) for index in seeds}
     one = next(trial.architecture for trial in ladder if trial.stage == "how-many-1")
     assert one is not None
     assert one in rung

@@ -43,8 +43,8 @@ def find_experts(
     are nested: one more divides one of them.
 
     The loss is Brier's (`brier`) on the validation split, paired over its samples, mean of
-    `REPEATS` trainings, or of `MOST_REPEATS` where those leave a step open: where the interval
-    holds zero and a gain that would do. See `moesaic.selection.climb` for when more pay. What
+    `REPEATS` trainings, or of `MOST_REPEATS` where those leave a step open: where the gain would
+    do, but its interval holds zero. See `moesaic.selection.climb` for when more pay. What
     trainings differ by chance is not in the interval, but less of it is left in the mean of more;
     `LEAST_SHARE` of the loss must be gained besides.
 
@@ -73,7 +73,7 @@ def find_experts(
     def compare(few: int, more: int) -> tuple[Interval, float] | None:
         mixtures.train(range(1, min(ALWAYS, most) + 1) if more <= ALWAYS else [more], REPEATS)
         found = mixtures.compare(few, more)
-        if found is not None and found[0].low <= 0 and found[0].high >= LEAST_SHARE * found[1]:
+        if found is not None and found[0].low <= 0 and found[0].mean >= LEAST_SHARE * found[1]:
             mixtures.train([few, more], MOST_REPEATS)
             found = mixtures.compare(few, more)
         judged[few, more] = [mixtures.count(few), mixtures.count(more)]

@@ -5,16 +5,19 @@
 For every seed a search with a price finds a mixture whose experts have sizes of their own. Beside
 it are trained, with the same recipe and epochs and from scratch:
 
-- homogeneous mixtures: K copies of the best single architecture, all of one size, behind the same
-  taught gate with the same routing, at several multiples of the searched mixture's cost;
+- homogeneous mixtures: K copies of one architecture, all of one size, behind the same taught gate
+  with the same routing, at several multiples of the searched mixture's cost. The architecture is
+  the best single one, or that of the dearest searched expert: what the search found out about cells
+  is then not counted as what sizes save;
 - single networks of that architecture at the same multiples;
 - mixtures of the sizes that the search trained, chosen at other prices: the front.
 
 Cost is expected multiply-accumulates of a test image: experts weighted by how often the gate really
-chooses them, gate counted. The homogeneous mixture of equal accuracy is the one whose mean test
-accuracy over the seeds is nearest to the searched one's, within .3 point; beside it the cost is
-told at which the accuracies would be equal, interpolated between two trained ones. Interrupted, the
-same command goes on where it stopped.
+chooses them, gate counted. Of homogeneous mixtures only those count that no cheaper one is as good
+as, whichever their architecture. The one of equal accuracy is that whose mean test accuracy over
+the seeds is nearest to the searched one's, within .3 point; beside it the cost is told at which the
+accuracies would be equal, interpolated between two trained ones. Interrupted, the same command goes
+on where it stopped.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ from moesaic.seeds import derive_seed
 
 TOLERANCE = 0.003
 SEARCHED = "searched"
+COPIES, SEARCHED_CELL = "homogeneous {:g}", "homogeneous {:g}, expert's cell"
 
 
 def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
@@ -97,11 +101,13 @@ def ladder(design: Design, ratios: list[float]) -> dict[str, Trial]:
     shape, classes, space = design.input_shape, design.classes, design.space
     gate = gate_macs(shape, design.count, design.gate_size)
     trials = {SEARCHED: mixture_trial(design, design.experts, design.routing, seed)}
+    dearest = max(design.experts, key=lambda one: space.estimate_macs(one, shape, classes) or 0)
     for ratio in ratios:
         cost = round(ratio * design.target)
-        copy = matched(space, design.single, max(cost - gate, 1), shape, classes)
-        copies = (copy,) * design.count
-        trials[f"homogeneous {ratio:g}"] = mixture_trial(design, copies, design.routing, seed)
+        for name, cell in ((COPIES, design.single), (SEARCHED_CELL, dearest)):
+            copy = matched(space, cell, max(cost - gate, 1), shape, classes)
+            copies = (copy,) * design.count
+            trials[name.format(ratio)] = mixture_trial(design, copies, design.routing, seed)
         alone = replace(design, single=matched(space, design.single, cost, shape, classes))
         trials[f"single {ratio:g}"] = single_trial(alone, design.recipe.epochs, seed)
     return _staged(trials)
@@ -153,14 +159,19 @@ def equal_accuracy(table: dict[str, Any], ratios: list[float]) -> dict[str, Any]
     """Return the homogeneous mixture of equal accuracy and the share of its cost that is needed.
 
     `homogeneous` is the trained one nearest in accuracy within .3 point, None where there is none;
-    `share` compares with it. `equal_macs` is where the accuracies would be equal, linear in the
-    logarithm of MACs between two trained ones; None where all of them are above or below.
+    `share` compares with it. One that is dearer and no better than another does not count.
+    `equal_macs` is where the accuracies would be equal, linear in the logarithm of MACs between two
+    trained ones; None where all of them are above or below.
     """
     ours = table[SEARCHED]
-    known = [f"homogeneous {ratio:g}" for ratio in ratios]
-    rows = sorted(
-        ((table[name]["macs"], table[name]["accuracy"], name) for name in known if name in table),
+    known = [name.format(ratio) for ratio in ratios for name in (COPIES, SEARCHED_CELL)]
+    every = sorted(
+        (table[name]["macs"], -table[name]["accuracy"], name) for name in known if name in table
     )
+    rows: list[tuple[float, float, str]] = []
+    for cost, minus, name in every:
+        if not rows or -minus > rows[-1][1]:
+            rows.append((cost, -minus, name))
     near = min(rows, key=lambda row: (abs(row[1] - ours["accuracy"]), row[0]))
     equal = near if abs(near[1] - ours["accuracy"]) <= TOLERANCE else None
     macs = _where(rows, ours["accuracy"])
@@ -187,12 +198,12 @@ def _where(rows: list[tuple[float, float, str]], goal: float) -> float | None:
 
 def show(found: dict[str, Any]) -> None:
     """Print the table and the conclusion."""
-    print(f"{'variant':26}{'test':>8}  {'seeds':26}{'MACs':>11}  searched ahead, points")
+    print(f"{'variant':32}{'test':>8}  {'seeds':26}{'MACs':>11}  searched ahead, points")
     for name, row in sorted(found["table"].items(), key=lambda pair: pair[1]["macs"]):
         seeds = " ".join(f"{value:.4f}" for value in row["accuracies"])
         gap = row["searched_ahead"]
         print(
-            f"{name:26}{row['accuracy']:8.4f}  {seeds:26}{row['macs']:11,.0f}  "
+            f"{name:32}{row['accuracy']:8.4f}  {seeds:26}{row['macs']:11,.0f}  "
             f"{100 * gap['mean']:+.2f} ({100 * gap['low']:+.2f} to {100 * gap['high']:+.2f})"
         )
     if found["homogeneous"]:

@@ -85,6 +85,16 @@ def test_a_cheaper_one_as_good_says_that_sizes_cost() -> None:
     assert found["share"] == pytest.approx(2.0)
 
 
+def test_a_homogeneous_one_that_a_cheaper_one_beats_does_not_count() -> None:
+    rows = table((1e6, 0.8), (1.0, 1e6, 0.7), (2.0, 2e6, 0.8), (4.0, 4e6, 0.85))
+    rows["homogeneous 1, expert's cell"] = {"macs": 1.1e6, "accuracy": 0.79}
+    rows["homogeneous 2, expert's cell"] = {"macs": 1.9e6, "accuracy": 0.802}
+    found = equal_accuracy(rows, [1.0, 2.0, 4.0])
+    assert found["homogeneous"] == "homogeneous 2, expert's cell"
+    assert found["share"] == pytest.approx(1 / 1.9)
+    assert 1.1e6 < found["equal_macs"] < 1.9e6
+
+
 def test_main_effects_are_those_that_were_put_in() -> None:
     worth = {"random": 0.0, "found": 0.04, "oracle": 0.05, "taught": 0.02, "learned": -0.01}
     score = {
@@ -139,8 +149,9 @@ def test_easy_hard_answers_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     words = (*words, "--trials", "5", "--rungs", "1", "--ratios", "0.5", "2", "--factors", "4")
     found = call("easy_hard", *words)
     assert set(found["table"]) == {
-        *("searched", "homogeneous 0.5", "homogeneous 2", "single 0.5", "single 2"),
-        "searched, price x4",
+        *("searched", "searched, price x4", "single 0.5", "single 2"),
+        *("homogeneous 0.5", "homogeneous 2"),
+        *("homogeneous 0.5, expert's cell", "homogeneous 2, expert's cell"),
     }
     assert found["table"]["searched"]["searched_ahead"]["mean"] == 0
     assert found["searched_macs"] == pytest.approx(found["table"]["searched"]["macs"])

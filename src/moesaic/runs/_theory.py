@@ -193,9 +193,10 @@ def _described(rounds: Sequence[tuple[Asked, Step | None]]) -> list[dict[str, An
 
 def _named(bank: Bank, stage: str, keys: Sequence[str]) -> str:
     """Return what a stage of specialists is called: sizes begin anew, rounds continue."""
-    if all(bank.trial(key).parent is None for key in keys):
+    number = int(stage.rsplit("-", 1)[1])
+    if number > 0 and all(bank.trial(key).parent is None for key in keys):
         return "sizes"
-    return f"specialisation {int(stage.rsplit('-', 1)[1]) + 1}"
+    return f"specialisation {number + 1}"
 
 
 def _path(bank: Bank, weight: Floats, experts: int) -> list[tuple[str, float]]:

@@ -296,6 +296,30 @@ def test_the_gate_has_the_size_that_is_worth_its_compute(
     assert handed.route(images).shape[0] == 2
 
 
+def test_the_single_network_is_the_best_of_all_shapes_at_its_cost(
+    run: tuple[Path, dict[str, Any]],
+) -> None:
+    folder, result = run
+    with open_run(folder).bank() as bank:
+        tried = bank.observations(stage="single-shape")
+        single = bank.observations(stage="final-0-single")[0].trial.architecture
+        copies = bank.observations(stage="final-0-homogeneous")[0].trial.payload["experts"]
+    assert len(tried) >= 2  # one cell or more, each of one and of two cells a stage
+    assert len({one.trial.architecture for one in tried}) == len(tried)
+    assert all(one.trial.subset is None and one.trial.parent is None for one in tried)
+    for one in tried:
+        assert one.macs == pytest.approx(result["target_macs"], rel=0.15)
+    shares = np.array(result["structure"]["shares"])
+    errors = [float((1 - np.nan_to_num(one.accuracy)) @ shares) for one in tried]
+    assert single in [
+        one.trial.architecture
+        for one, error in zip(tried, errors, strict=True)
+        if error == pytest.approx(min(errors))
+    ]
+    depths = {CellPlan.from_text(single.text).cells_per_stage} if single else set()
+    assert {copy["description"]["cells_per_stage"] for copy in copies} == depths
+
+
 def test_without_a_price_a_gate_is_the_one_it_was(spec: str, tmp_path: Path) -> None:
     settings = {
         "data": spec,

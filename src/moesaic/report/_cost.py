@@ -16,6 +16,7 @@ from moesaic.report._material import Material
 _STAGES = (
     ("rung-", "architectures tried on all data"),
     ("specialise-", "experts trained on their clusters, with controls"),
+    ("single-shape", "finding the single network's depth and resolution"),
     ("saturation", "finding out how long to train"),
     ("how-many", "finding out how many experts"),
     ("final-", "final mixture and baselines"),

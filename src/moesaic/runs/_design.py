@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moesaic.bank import Trial
 from moesaic.data import Dataset
 from moesaic.errors import RunFailed
 from moesaic.runs._context import load_context
+from moesaic.runs._price import mistaken
 from moesaic.runs._session import SearchSession
 from moesaic.runs._specialise import Choice
 from moesaic.runs._variants import Design, gate_macs, matched
-from moesaic.spaces import Architecture, SearchSpace
+from moesaic.seeds import derive_seed
+from moesaic.spaces import Architecture, SearchSpace, SizedSpace
 from moesaic.structure import Partition
 
 
@@ -46,6 +50,8 @@ def design_final(
     gate = gate_macs(shape, len(choice.experts), gate_size)
     target = round(float(usage @ costs)) + gate
     best = best_single(session, partition.shares)
+    if isinstance(space, SizedSpace):
+        best = best_shape(session, space, [best, *choice.architectures], target, partition.shares)
     own_sizes = session.config.priced
     domains = len(dataset.domain_names or ())
     return Design(
@@ -66,6 +72,60 @@ def design_final(
         domain_experts=serving(dataset, choice.routing, partition),
         gate_size=gate_size,
     )
+
+
+def best_shape(
+    session: SearchSession,
+    space: SizedSpace,
+    cells: Sequence[Architecture],
+    target: int,
+    weight: NDArray[np.float64],
+) -> Architecture:
+    """Return what is the best single network at some cost, whatever its depth and resolution.
+
+    An architecture of the highest rung was drawn at one size, and may owe its place to that size:
+    as wide as the cost allows at half the resolution it may be far worse than narrow at the whole
+    one. So each cell is trained on all data at every depth and stem, brought to the cost by its
+    widths, for as long as the sizes of experts are. The experts' cells are among them: baselines
+    shall have all that the search found out.
+
+    Args:
+        session: the run.
+        space: gives the shapes.
+        cells: the best architecture, then others; cells that come again are left out.
+        target: multiply-accumulates of one sample.
+        weight: shares (M,) of the clusters.
+    """
+    known: dict[str, Any] | None = session.bank.meta("single_shape")
+    if known is not None:
+        return Architecture.from_dict(known)
+    dataset = load_context(str(session.folder.path)).dataset
+    shape, classes = dataset.input_shape, len(dataset.classes)
+    distinct = {space.sizes(cell)[0].key: cell for cell in reversed(cells)}
+    found = [one for cell in distinct.values() for one in space.shapes(cell)]
+    sized = list(
+        {
+            one.key: one for one in (matched(space, cell, target, shape, classes) for cell in found)
+        }.values()
+    )
+    best = cells[0]
+    if len(sized) > 1 and not session.out_of_time(0.5):
+        recipe = session.config.recipe.for_epochs(2 * session.config.rungs[-1]).to_dict()
+        seed = derive_seed(session.config.seed, "single-shape")
+        trials = [
+            Trial("expert", "single-shape", index, seed, architecture, recipe=recipe)
+            for index, architecture in enumerate(sized)
+        ]
+        done = session.perform("best single network", trials, some_must_succeed=False)
+        measured = mistaken([one for one in done if one is not None])
+        if measured:
+            least = min(
+                measured,
+                key=lambda o: (float(np.nan_to_num(o.loss, nan=1.0) @ weight), o.trial.key),
+            )
+            best = least.trial.architecture or best
+    session.bank.set_meta("single_shape", best.to_dict())
+    return best
 
 
 def serving(dataset: Dataset, routing: Sequence[int], partition: Partition) -> tuple[int, ...]:

@@ -111,6 +111,13 @@ class SizedSpace(SearchSpace):
         """Return one architecture at every size, its own among them where it is one of these."""
         return [sized for _, sized in self._sizes(architecture)]
 
+    def shapes(self, architecture: Architecture) -> list[Architecture]:
+        """Return one architecture at every depth and behind every stem, its widths as they are."""
+        deep = [self.inner.repeat(architecture, depth) for depth in self._depths] or [architecture]
+        if isinstance(self.inner, CellSpace) and self._strides:
+            deep = [self.inner.at_stride(one, stride) for stride in self._strides for one in deep]
+        return list({one.key: one for one in deep}.values())
+
     def check(self, architecture: Architecture, input_shape: tuple[int, ...], classes: int) -> None:
         """Build one architecture at every size, on the meta device.
 

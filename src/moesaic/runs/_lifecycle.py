@@ -163,7 +163,6 @@ def _at_work(
     executor = get_executor(config.executor, config.workers, address=config.address)
     earlier = float(bank.meta("seconds") or 0.0)
     session = Session(folder, config, bank, executor, watcher)
-    session.started -= earlier  # a budget is of the whole run
     try:
         with one_thread():
             found = work(session)
@@ -174,6 +173,6 @@ def _at_work(
         executor.close(kill=True)
         raise
     finally:
-        bank.set_meta("seconds", time.monotonic() - session.started)
+        bank.set_meta("seconds", earlier + time.monotonic() - session.started)
     executor.close()
     return found

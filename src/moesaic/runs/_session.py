@@ -32,7 +32,8 @@ class Session(Generic[AnyConfig]):
         executor: where work goes.
         watcher: is told of progress.
         estimate: of the time left.
-        started: `time.monotonic()` when the run began, less the time in which nobody was at work.
+        started: `time.monotonic()` when this process began. What an earlier process spent of a
+            budget does not count: what its clock allowed is then allowed again.
         work: says how much work a trial is, in the unit of the estimate.
         ended: is told of every trial that ended here and is in the bank.
     """

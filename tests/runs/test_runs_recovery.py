@@ -15,9 +15,9 @@ from moesaic.config import make_config
 from moesaic.errors import Interrupted, RunFailed
 from moesaic.runs import Watcher, open_run, resume, search
 from moesaic.runs import _epochs as epochs_module
+from moesaic.runs._clock import closed_by, on_record
 from moesaic.runs._epochs import choose_epochs
 from moesaic.runs._rank import _command
-from moesaic.runs._specialise import _last_round
 
 
 class Memory:
@@ -93,17 +93,26 @@ def test_no_length_that_trains_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
         choose_epochs(cast("Any", Ladder({})), cast("Any", None), [1.0])
 
 
-def test_the_round_at_which_the_clock_stopped_is_the_last_one_after_a_resume() -> None:
+def test_the_step_at_which_the_clock_closed_a_stage_is_the_last_one_after_a_resume() -> None:
     spent = [False]
     bank = Memory()
     session = cast("Any", SimpleNamespace(bank=bank, out_of_time=lambda share: spent[0]))
-    assert not _last_round(session, 2, 0)
+    assert not closed_by(session, "rounds", 0, 0.5)
     spent[0] = True
-    assert _last_round(session, 2, 1)
+    assert closed_by(session, "rounds", 1, 0.5)
     spent[0] = False  # a new process, whose clock says there is time
-    assert not _last_round(session, 2, 0)
-    assert _last_round(session, 2, 1)
-    assert not _last_round(session, 3, 1)  # of another number of experts nothing was decided
+    assert not closed_by(session, "rounds", 0, 0.5)
+    assert closed_by(session, "rounds", 1, 0.5)
+    assert not closed_by(session, "others", 1, 0.5)  # of another stage nothing was decided
+
+
+def test_a_decision_of_the_clock_is_asked_for_once() -> None:
+    session = cast("Any", SimpleNamespace(bank=Memory()))
+    answers = iter([False, True])
+    assert on_record(session, "sizes", lambda: next(answers)) is False
+    assert (
+        on_record(session, "sizes", lambda: next(answers)) is False
+    )  # that it went on is kept too
 
 
 class StopLate(Watcher):

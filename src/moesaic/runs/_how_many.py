@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from moesaic.bank import Observation, Trial
 from moesaic.data import open_dataset
+from moesaic.runs._clock import closed_by, on_record
 from moesaic.runs._evidence import paired_interval
 from moesaic.runs._session import SearchSession
 from moesaic.runs._structure import group_clusters
@@ -102,15 +103,16 @@ def _epochs(session: SearchSession, generalists: Sequence[Observation]) -> int:
     """
     config = session.config
     most = config.most_epochs if config.epochs == "auto" else int(config.epochs)
-    if config.budget is None:
+    budget = config.budget
+    if budget is None:
         return most
-    known: int | None = session.bank.meta("how_many_epochs")
-    if known is None:
+
+    def affordable() -> int:
         seconds = max(one.seconds / int(one.trial.recipe["epochs"]) for one in generalists)
-        left = 0.5 * config.budget - (time.monotonic() - session.started)
-        known = max(1, min(most, int(left * config.workers / max(1e-9, seconds * _LIKELY))))
-        session.bank.set_meta("how_many_epochs", known)
-    return known
+        left = 0.5 * budget - (time.monotonic() - session.started)
+        return max(1, min(most, int(left * config.workers / max(1e-9, seconds * _LIKELY))))
+
+    return on_record(session, "how_many_epochs", affordable)
 
 
 def brier(predictions: NDArray[np.float16], labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -166,7 +168,10 @@ class _Mixtures:
             for count in counts
             for repeat in range(self._planned.get(count, 0), repeats)
         ]
-        if not lacking or self._architecture is None or self._closed():
+        if not lacking or self._architecture is None:
+            return
+        self._asked += 1
+        if closed_by(self._session, "how_many_closed", self._asked, 0.5):
             return
         trials = [
             _plan(self._session, self._architecture, count, repeat, self._epochs)
@@ -181,15 +186,6 @@ class _Mixtures:
             if done is not None:
                 predictions = self._session.bank.predictions(done.trial.key)
                 self._rows.setdefault(count, []).append(brier(predictions, self._labels))
-
-    def _closed(self) -> bool:
-        """Whether half the budget was spent before; recorded, since the clock decided it."""
-        self._asked += 1
-        closed: int | None = self._session.bank.meta("how_many_closed")
-        if closed is None and self._session.out_of_time(0.5):
-            closed = self._asked
-            self._session.bank.set_meta("how_many_closed", closed)
-        return closed is not None and self._asked >= closed
 
 
 def _plan(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from moesaic.bank import Bank, Observation, Trial
 from moesaic.config import SearchConfig
 from moesaic.errors import InputError, RunFailed
+from moesaic.runs._clock import closed_by, on_record
 from moesaic.runs._context import load_context
 from moesaic.runs._price import (
     guide_price,
@@ -27,8 +28,9 @@ from moesaic.seeds import derive_seed
 from moesaic.selection import Limits, Selection, select
 from moesaic.spaces import Architecture, SearchSpace, SizedSpace
 
-UNIT = "share of wrong answers"  # of a choice that pays for compute
+MISTAKES = "share of wrong answers"  # of a choice that pays for compute
 _CANDIDATES = 2
+_SHARE = 0.5  # of a budget, that rounds and sizes may begin in
 STEP = _CANDIDATES + 1
 
 
@@ -118,14 +120,14 @@ def specialise(
         history.append(choice.objective)
         routed = np.asarray(choice.routing).argmax(axis=1).astype(np.int64)
         settled = np.array_equal(routed, groups)
-        if settled or _last_round(session, experts, number):
+        if settled or closed_by(session, f"rounds_closed_{experts}", number, _SHARE):
             break
         groups = routed
         parents = [[bank[position]] for position in choice.chosen]
     if choice is None:
         choice = choose(bank, weight, experts, price=guide, max_macs=limit)
         history.append(choice.objective)
-    if isinstance(space, SizedSpace) and config.rounds and not _closed(session, experts):
+    if isinstance(space, SizedSpace) and config.rounds and _time_for_sizes(session, experts):
         bank, choice = _choose_sizes(
             session, bank, choice, generalists, weight, guide, limit, space
         )
@@ -137,7 +139,7 @@ def specialise(
         objective=choice.objective,
         proven=choice.proven_optimal,
         history=tuple(history),
-        unit=UNIT if config.priced else "nats",
+        unit=MISTAKES if config.priced else "nats",
         worth=guide / nats_of_a_mistake(generalists, weight),
     )
 
@@ -248,24 +250,8 @@ def best_of_groups(
     return best
 
 
-def _last_round(session: SearchSession, experts: int, number: int) -> bool:
-    """Tell whether half of the budget was spent by this round; recorded, as the clock decided."""
-    name = f"rounds_closed_{experts}"
-    closed: int | None = session.bank.meta(name)
-    if closed is None and session.out_of_time(0.5):
-        closed = number
-        session.bank.set_meta(name, closed)
-    return closed is not None and number >= closed
-
-
-def _closed(session: SearchSession, experts: int) -> bool:
-    """Tell whether no time is left for sizes; recorded, so that a resumed run agrees."""
-    name = f"sizes_closed_{experts}"
-    closed: bool | None = session.bank.meta(name)
-    if closed is None:
-        closed = session.out_of_time(0.5)
-        session.bank.set_meta(name, closed)
-    return closed
+def _time_for_sizes(session: SearchSession, experts: int) -> bool:
+    return not on_record(session, f"sizes_closed_{experts}", lambda: session.out_of_time(_SHARE))
 
 
 def sizes_stage(config: SearchConfig, experts: int) -> str:

@@ -16,7 +16,8 @@ Cost is expected multiply-accumulates of a test image: experts weighted by how o
 chooses them, gate counted. Of homogeneous mixtures only those count that no cheaper one is as good
 as, whichever their architecture. The one of equal accuracy is that whose mean test accuracy over
 the seeds is nearest to the searched one's, within .3 point; beside it the cost is told at which the
-accuracies would be equal, interpolated between two trained ones. Interrupted, the same command goes
+accuracies would be equal, interpolated between two trained ones. What a doubling of the copies
+gains on each source says what could be saved at most. Interrupted, the same command goes
 on where it stopped.
 """
 
@@ -25,6 +26,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -36,6 +38,8 @@ from benchmarks._again import cut, design_of, on_test, right_of, search_or_resum
 from benchmarks._show import answer
 from moesaic.bank import Trial
 from moesaic.config import merge_settings, parse_assignments
+from moesaic.data import open_dataset
+from moesaic.errors import InputError
 from moesaic.runs._context import load_partition
 from moesaic.runs._evidence import paired_interval
 from moesaic.runs._price import PER_MAC, mistaken
@@ -75,7 +79,11 @@ def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
         done = {n: t for n, t in trials.items() if session.bank.status(t.key) == "done"}
         told = on_test(session, list(done.values()))
         return {
-            name: {"key": trial.key, **{p: told[trial.key][p] for p in ("accuracy", "macs")}}
+            name: {
+                "key": trial.key,
+                **{part: told[trial.key][part] for part in ("accuracy", "macs")},
+                "sources": by_source(place, trial.key),
+            }
             for name, trial in done.items()
         }
 
@@ -93,6 +101,15 @@ def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
         "bank": result["price"]["equal_accuracy"],
         "seconds": result["seconds"],
     }
+
+
+def by_source(place: Path, key: str) -> list[float]:
+    """Return the test accuracy on each source of the data, (D,)."""
+    domains = open_dataset(place / "data", test=True).test.domains
+    if domains is None:
+        raise InputError(f"the data of {place} are of one source: join two with +")
+    right, source = right_of(place, key), domains.numpy()
+    return [float(right[source == each].mean()) for each in range(int(source.max()) + 1)]
 
 
 def ladder(design: Design, ratios: list[float]) -> dict[str, Trial]:
@@ -142,6 +159,7 @@ def conclude(seeds: list[dict[str, Any]], ratios: list[float]) -> dict[str, Any]
             "accuracies": [one["rows"][name]["accuracy"] for one in seeds],
             "macs": float(np.mean([one["rows"][name]["macs"] for one in seeds])),
             "all_macs": [one["rows"][name]["macs"] for one in seeds],
+            "sources": np.mean([one["rows"][name]["sources"] for one in seeds], axis=0).tolist(),
         }
         for name in names
     }
@@ -152,7 +170,7 @@ def conclude(seeds: list[dict[str, Any]], ratios: list[float]) -> dict[str, Any]
     for name in names:
         gap = paired_interval(right[SEARCHED], right[name])
         table[name]["searched_ahead"] = gap._asdict()
-    return {"table": table, **equal_accuracy(table, ratios)}
+    return {"table": table, **equal_accuracy(table, ratios), "doubling": doubling(table, ratios)}
 
 
 def equal_accuracy(table: dict[str, Any], ratios: list[float]) -> dict[str, Any]:
@@ -187,6 +205,39 @@ def equal_accuracy(table: dict[str, Any], ratios: list[float]) -> dict[str, Any]
     }
 
 
+def doubling(table: dict[str, Any], ratios: list[float]) -> dict[str, Any] | None:
+    """Return what a doubling of MACs gains on each source, and what sizes can save by that.
+
+    The gains are those of the copies of the searched cell between the least and the largest ratio;
+    None where there is but one.
+    """
+    rows = [table[name] for name in map(SEARCHED_CELL.format, sorted(ratios)) if name in table]
+    if len(rows) < 2 or rows[0]["macs"] >= rows[-1]["macs"]:
+        return None
+    gain = np.subtract(rows[-1]["sources"], rows[0]["sources"])
+    gain = gain / np.log2(rows[-1]["macs"] / rows[0]["macs"])
+    return {"gains": gain.tolist(), "least_share": least_share(gain)}
+
+
+def least_share(gains: Sequence[float]) -> float | None:
+    """Return the least share of the compute of equal experts that others as accurate need.
+
+    All sources are of one size, and source i gains `gains[i]` by every doubling of its expert's
+    MACs. The mean of the sizes, at no loss of the mean accuracy, is least where an expert's size is
+    in proportion to its gain (Lagrange): the share is then the arithmetic mean of the gains over
+    their geometric mean, weighted by themselves. A source that gains nothing needs nothing.
+
+    Args:
+        gains: of each source, (D,); below 0 counts as 0. None is returned where all are 0.
+    """
+    kept = np.maximum(np.asarray(gains, np.float64), 0.0)
+    if not kept.any():
+        return None
+    positive = kept[kept > 0]
+    inner = float(positive @ np.log(positive) / positive.sum())
+    return float(kept.mean() / np.exp(inner))
+
+
 def _where(rows: list[tuple[float, float, str]], goal: float) -> float | None:
     """Return the MACs at which the accuracies first pass the goal, None where they never do."""
     for (before, below, _), (macs, accuracy, _) in pairwise(rows):
@@ -198,12 +249,14 @@ def _where(rows: list[tuple[float, float, str]], goal: float) -> float | None:
 
 def show(found: dict[str, Any]) -> None:
     """Print the table and the conclusion."""
-    print(f"{'variant':32}{'test':>8}  {'seeds':26}{'MACs':>11}  searched ahead, points")
+    head = f"{'variant':32}{'test':>8}  {'seeds':26}{'sources':20}{'MACs':>11}"
+    print(f"{head}  searched ahead, points")
     for name, row in sorted(found["table"].items(), key=lambda pair: pair[1]["macs"]):
         seeds = " ".join(f"{value:.4f}" for value in row["accuracies"])
+        sources = " ".join(f"{value:.4f}" for value in row["sources"])
         gap = row["searched_ahead"]
         print(
-            f"{name:32}{row['accuracy']:8.4f}  {seeds:26}{row['macs']:11,.0f}  "
+            f"{name:32}{row['accuracy']:8.4f}  {seeds:26}{sources:20}{row['macs']:11,.0f}  "
             f"{100 * gap['mean']:+.2f} ({100 * gap['low']:+.2f} to {100 * gap['high']:+.2f})"
         )
     if found["homogeneous"]:
@@ -218,6 +271,14 @@ def show(found: dict[str, Any]) -> None:
         print(f"the accuracies are nowhere equal: the best homogeneous one is {ahead:+.2f} ahead")
     else:
         print(f"at equal accuracy, interpolated: {100 * found['share_interpolated']:.0f} %")
+    if found["doubling"] is not None:
+        gains = ", ".join(f"{100 * gain:+.2f}" for gain in found["doubling"]["gains"])
+        least = found["doubling"]["least_share"]
+        told = "nothing" if least is None else f"{100 * least:.0f} %"
+        print(
+            f"a doubling gains {gains} points (copies of the expert's cell): if it always did, the "
+            f"best sizes would need {told}"
+        )
     for one in found["seeds"]:
         sizes = ", ".join(f"{expert['macs']:,}" for expert in one["experts"])
         print(f"seed {one['seed']}: experts of {sizes} MACs, {one['seconds']:.0f} s of search")

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmarks._again import clusters_on_their_source, cut
-from benchmarks.easy_hard import equal_accuracy
+from benchmarks.easy_hard import doubling, equal_accuracy, least_share
 from benchmarks.factorial import CELLS, _effects
+from scipy.optimize import minimize
 
 from moesaic.data import load_dataset, save_dataset
 from moesaic.errors import InputError
@@ -93,6 +94,39 @@ def test_a_homogeneous_one_that_a_cheaper_one_beats_does_not_count() -> None:
     assert found["homogeneous"] == "homogeneous 2, expert's cell"
     assert found["share"] == pytest.approx(1 / 1.9)
     assert 1.1e6 < found["equal_macs"] < 1.9e6
+
+
+@pytest.mark.parametrize("gains", [(0.2, 1.0), (0.05, 1.0), (1.0, 1.0), (0.3, 0.6, 2.0)])
+def test_the_least_share_is_what_a_minimiser_finds(gains: tuple[float, ...]) -> None:
+    weight = np.asarray(gains)
+    found = minimize(  # log2 of the sizes, those of equal experts being 0
+        lambda sizes: np.mean(2.0**sizes),
+        np.zeros(len(gains)),
+        constraints={"type": "eq", "fun": lambda sizes: weight @ sizes},
+        tol=1e-12,
+    )
+    share = least_share(gains)
+    assert share == pytest.approx(found.fun, rel=1e-4)
+    assert share == pytest.approx(least_share([7 * gain for gain in gains]))
+
+
+def test_what_gains_nothing_needs_nothing() -> None:
+    assert least_share([0.0, 1.0]) == pytest.approx(0.5)
+    assert least_share([-1.0, 1.0]) == pytest.approx(0.5)
+    assert least_share([0.0, -1.0]) is None
+
+
+def test_gains_are_those_of_the_copies_of_the_searched_cell() -> None:
+    rows = {
+        "homogeneous 1, expert's cell": {"macs": 1e6, "sources": [0.9, 0.5]},
+        "homogeneous 2, expert's cell": {"macs": 2e6, "sources": [0.8, 0.9]},
+        "homogeneous 4, expert's cell": {"macs": 4e6, "sources": [0.91, 0.56]},
+    }
+    found = doubling(rows, [4.0, 1.0, 2.0])
+    assert found is not None
+    assert found["gains"] == pytest.approx([0.005, 0.03])
+    assert found["least_share"] == pytest.approx(least_share([1, 6]))
+    assert doubling(rows, [1.0]) is None
 
 
 def test_main_effects_are_those_that_were_put_in() -> None:

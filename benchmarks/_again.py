@@ -17,7 +17,7 @@ from moesaic.bank import Observation, Trial, read_predictions
 from moesaic.config import SearchConfig
 from moesaic.data import open_dataset
 from moesaic.errors import InputError
-from moesaic.runs import RunResult
+from moesaic.runs import RunResult, Watcher
 from moesaic.runs._context import load_context, load_partition, make_space
 from moesaic.runs._design import serving
 from moesaic.runs._folder import open_folder
@@ -60,11 +60,13 @@ def cut(data: str, samples: int | None, seed: int, folder: Path) -> str:
     return "+".join(parts)
 
 
-def search_or_resume(place: Path, settings: dict[str, Any]) -> RunResult:
+def search_or_resume(
+    place: Path, settings: dict[str, Any], watcher: Watcher | None = None
+) -> RunResult:
     """Begin a search in `place`, or go on with the one that is there."""
     if (place / "config.yaml").exists():
-        return moesaic.resume(place, watcher=PlainWatcher())
-    return moesaic.search(out=place, watcher=PlainWatcher(), **settings)
+        return moesaic.resume(place, watcher=watcher or PlainWatcher())
+    return moesaic.search(out=place, watcher=watcher or PlainWatcher(), **settings)
 
 
 def with_session(place: Path, work: Callable[[SearchSession], Any]) -> Any:

@@ -59,6 +59,7 @@ def run_one(settings: dict[str, Any], place: Path) -> dict[str, Any]:
         clusters = load_partition(str(path)).train
         groups = group_clusters(str(path), count)[clusters]
         return {
+            "status": "done",
             "clusters": found["clusters"],
             "purity": purity(clusters, sources.numpy()),
             "groups": purity(groups, sources.numpy()),
@@ -68,7 +69,7 @@ def run_one(settings: dict[str, Any], place: Path) -> dict[str, Any]:
     config = make_config(settings)
     if not isinstance(config, SearchConfig):
         raise InputError(f"{config.kind}: expected the settings of a search")
-    return begin(config, place, PlainWatcher(), lambda *_: None, execute).result
+    return begin(config, place, PlainWatcher(), lambda given, _: given, execute).result
 
 
 def run(words: argparse.Namespace) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Runs `moesaic search --experts auto` on a join of data sets, on a part of each and with small
 networks, and compares the number of experts found with the number of data sets. A seed takes one to
-two hours of one core.
+two hours of one core; `--only-number` leaves out what comes after the number.
 
     python -m benchmarks.three_domains --data A.npz+B.npz+C.npz --seeds 0 1 2 --json
 
@@ -12,6 +12,7 @@ With `--out` an interrupted benchmark goes on where it stopped.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -21,9 +22,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks._again import search_or_resume
-from benchmarks._show import answer
+from benchmarks._show import PlainWatcher, answer
 from moesaic.config import merge_settings, parse_assignments
-from moesaic.errors import InputError
+from moesaic.data import open_dataset
+from moesaic.errors import InputError, Interrupted, RunFailed
+from moesaic.runs import open_run
+from moesaic.runs._context import load_partition
+from moesaic.structure import purity
 
 SMALL: dict[str, Any] = {
     "trials": 8,
@@ -56,23 +61,68 @@ def parts(spec: str, samples: int, folder: Path) -> str:
     return "+".join(found)
 
 
-def run_seed(settings: dict[str, Any], seed: int, place: Path) -> dict[str, Any]:
-    """Search once and return what was found beside what is true."""
-    result = search_or_resume(place / f"run-{seed}", {**settings, "seed": seed}).result
-    told = result["how_many"]
+class UntilKnown(PlainWatcher):
+    """Stops a search, as Ctrl-C would, once the number of experts is known."""
+
+    def stage(self, title: str, trials: int) -> None:
+        """A stage of `trials` trials begins."""
+        if title.startswith("specialise"):
+            raise KeyboardInterrupt
+        super().stage(title, trials)
+
+
+def run_seed(
+    settings: dict[str, Any], seed: int, place: Path, *, only_number: bool
+) -> dict[str, Any]:
+    """Search once and return what was found beside what is true; both parts are JSON-able.
+
+    Args:
+        settings: of the search.
+        seed: of the search.
+        place: where runs are kept.
+        only_number: leave the search once the number is known, without experts and test.
+    """
+    folder, settings = place / f"run-{seed}", {**settings, "seed": seed}
+    if not only_number:
+        result = search_or_resume(folder, settings).result
+        return describe(folder, seed) | {
+            "agreement": result["routing"]["agreement_domains"],
+            "accuracy": (result["mixture"] or {}).get("test_accuracy"),
+            "single": (result["baselines"].get("single") or {}).get("test_accuracy"),
+            "trainings": result["cost"]["trainings"],
+            "seconds": result["seconds"],
+        }
+    with contextlib.suppress(Interrupted):
+        search_or_resume(folder, settings, UntilKnown())
+    return describe(folder, seed)
+
+
+def describe(folder: Path, seed: int) -> dict[str, Any]:
+    """Return what is known once the number of experts is.
+
+    Raises:
+        RunFailed: the number is not known: the search was stopped before.
+    """
+    run = open_run(folder)
+    dataset = open_dataset(run.folder.data)
+    clusters = load_partition(str(folder)).train
+    with run.bank() as bank:
+        told, sources = bank.meta("how_many"), dataset.train.domains
+    if told is None:
+        raise RunFailed(f"{folder} was stopped before the number was known: run it again")
+    if sources is None:
+        raise InputError("the data are of one source: join several with +")
+    groups = np.asarray(told["groups"])[clusters]
     return {
         "seed": seed,
         "experts": told["found"],
         "trained": told["experts"],
-        "domains": len(result["data"]["domains"]),
-        "clusters": result["structure"]["clusters"],
-        "purity": result["structure"]["purity_domains"],
-        "agreement": result["routing"]["agreement_domains"],
-        "accuracy": (result["mixture"] or {}).get("test_accuracy"),
-        "single": (result["baselines"].get("single") or {}).get("test_accuracy"),
+        "domains": len(dataset.domain_names or ()),
+        "clusters": int(clusters.max()) + 1,
+        "purity": purity(clusters, sources.numpy()),
+        "groups": purity(groups, sources.numpy()),
         "steps": told["steps"],
-        "trainings": result["cost"]["trainings"],
-        "seconds": result["seconds"],
+        "ways": {count: len(ways) for count, ways in told["ways"].items()},
     }
 
 
@@ -84,7 +134,10 @@ def run(words: argparse.Namespace) -> dict[str, Any]:
     place.mkdir(parents=True, exist_ok=True)
     try:
         data = parts(words.data, words.samples, place) if words.samples else words.data
-        seeds = [run_seed({**settings, "data": data}, seed, place) for seed in words.seeds]
+        seeds = [
+            run_seed({**settings, "data": data}, seed, place, only_number=words.only_number)
+            for seed in words.seeds
+        ]
     finally:
         if words.out is None:
             shutil.rmtree(place, ignore_errors=True)
@@ -97,9 +150,11 @@ def show(found: dict[str, Any]) -> None:
     for one in found["seeds"]:
         print(
             f"seed {one['seed']}: {one['experts']} experts for {one['domains']} data sets, "
-            f"{one['clusters']} clusters, {100 * one['purity']:.1f} % pure, gate right on "
-            f"{100 * one['agreement']:.1f} %, {one['seconds']:.0f} s"
+            f"{one['clusters']} clusters, {100 * one['purity']:.1f} % pure, "
+            f"groups {100 * one['groups']:.1f} % pure"
         )
+        if "agreement" in one:
+            print(f"  gate right on {100 * one['agreement']:.1f} %, {one['seconds']:.0f} s")
         for step in one["steps"]:
             gain = step["gain"]
             print(
@@ -118,6 +173,7 @@ def main() -> int:
     parser.add_argument("--samples", type=int, default=3000, help="of each data set; 0: all")
     parser.add_argument("--image-size", type=int, default=16)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only-number", action="store_true", help="stop once it is known")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--out", type=Path, default=None, help="keep the runs here")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -70,6 +70,8 @@ INVALID = [
     ("widths", [8, 0]),
     ("widths", "8,16"),
     ("widths", 8),
+    ("workers", 100_000),
+    ("trials", 10**12),
     ("cells_per_stage", 0),
     ("embedder", 3),
     ("clusterer", None),
@@ -143,6 +145,14 @@ def test_numbers_that_do_not_fit_each_other_say_both():
     with pytest.raises(InputError, match="top_k is 4, expected at most 3"):
         make_config({"experts": 3, "top_k": 4})
     assert make_config({"experts": "auto", "clusters": 2}).experts == "auto"
+    with pytest.raises(InputError, match="clusters is 1 but experts is auto"):
+        make_config({"experts": "auto", "clusters": 1})
+
+
+def test_a_list_is_asked_for_in_its_own_form():
+    for words in ("3", "[1", 3):
+        with pytest.raises(InputError, match=r"rungs: expected a list such as \[1,2\]"):
+            make_config({"rungs": words})
 
 
 def test_words_from_the_command_line_become_numbers():

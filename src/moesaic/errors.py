@@ -18,8 +18,18 @@ class InputError(MoesaicError):
     exit_code = 2
 
 
+class TooLarge(InputError):
+    """One job asks for more memory than any machine has; another may not."""
+
+
 class RunFailed(MoesaicError):
     """The run itself could not go on (no trial succeeded, the database refused, ...)."""
+
+
+class DamagedRun(RunFailed):
+    """A file of the run is missing or damaged; put back, the run can be resumed."""
+
+    exit_code = 2
 
 
 class DiskFull(RunFailed):

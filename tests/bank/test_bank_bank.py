@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from moesaic.bank import CAUSES, Bank, Observation, Trial, save_checkpoint, save_predictions
 from moesaic.bank._codec import dump_vector, load_vector
-from moesaic.errors import InputError, RunFailed
+from moesaic.errors import DamagedRun, InputError, RunFailed
 from moesaic.spaces import Architecture
 
 
@@ -280,11 +280,11 @@ def test_a_missing_or_damaged_file_is_one_line(bank):
     bank.finish(observation(trial()), name, None)
     path = bank.folder / name
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(RunFailed, match="cannot read the predictions"):
+    with pytest.raises(DamagedRun, match="missing or damaged"):
         bank.predictions(key)
     np.save(path, np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(RunFailed, match="cannot read the predictions"):
+    with pytest.raises(DamagedRun, match="missing or damaged"):
         bank.predictions(key)
     path.unlink()
-    with pytest.raises(RunFailed, match="cannot read the predictions"):
+    with pytest.raises(DamagedRun, match="missing or damaged"):
         bank.predictions(key)

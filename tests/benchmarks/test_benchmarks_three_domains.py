@@ -49,26 +49,37 @@ def test_data_that_cannot_be_cut_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.slow
-def test_every_seed_says_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def small(tmp_path: Path, *, only_number: bool) -> argparse.Namespace:
     spec = "+".join(write(tmp_path / f"{level}.npz", level) for level in (0, 80, 160))
-    words = argparse.Namespace(
+    return argparse.Namespace(
         data=spec,
         seeds=[0],
         samples=80,
         image_size=8,
         workers=1,
+        only_number=only_number,
         set=["trials=4", "rungs=[1,2]", "widths=[4,6]", "epochs=2", "executor=inprocess"],
         out=tmp_path / "runs",
     )
-    found = run(words)
+
+
+@pytest.mark.slow
+def test_every_seed_says_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    early = run(small(tmp_path, only_number=True))
+    assert not (tmp_path / "runs" / "run-0" / "result.json").exists()
+    show(early)
+    assert "gate right" not in capsys.readouterr().out
+    found = run(small(tmp_path, only_number=False))  # goes on with the same run
     assert found["of"] == 1
     one = found["seeds"][0]
+    assert one.items() >= early["seeds"][0].items()
     assert one["domains"] == 3
     assert found["right"] == int(one["experts"] == 3)
     assert one["trained"] == max(2, one["experts"])
     assert 0 <= one["agreement"] <= 1
+    assert 1 / 3 <= one["groups"] <= 1
     show(found)
     told = capsys.readouterr().out
     assert "for 3 data sets" in told
+    assert "gate right on" in told
     assert "1 -> 2" in told

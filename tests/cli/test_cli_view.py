@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -41,7 +42,7 @@ class FakeRun:
         return self._status
 
     def result(self) -> dict[str, Any]:
-        return {"verdict": {"sentence": "A mixture is worth it."}}
+        return {"verdict": {"sentence": "A mixture is worth it.", "note": "After 2 epochs."}}
 
 
 def invoke(*words: object) -> Result:
@@ -78,7 +79,7 @@ def test_status_tells_stages_failures_and_how_to_continue(shown: dict[str, Any])
 def test_status_of_a_finished_run_gives_the_verdict(shown: dict[str, Any]) -> None:
     shown.update(status="done", failures=[], stages=[])
     found = invoke("status", "a")
-    assert "A mixture is worth it." in found.stdout
+    assert "A mixture is worth it.\nAfter 2 epochs.\n" in found.stdout
     assert "resume" not in found.stdout
 
 
@@ -95,29 +96,48 @@ def test_report_is_written_again(
     assert told == {"run": "a", "status": "done", "report": str(tmp_path / "report.html")}
 
 
+def program(path: Path) -> bytes:
+    """Write what an exported program is outside: a zip file; return its bytes."""
+    path.parent.mkdir()
+    with ZipFile(path, "w") as stored:
+        stored.writestr("graph.json", "{}" * 500)
+    return path.read_bytes()
+
+
 def test_export_copies_the_program(shown: dict[str, Any], tmp_path: Path) -> None:
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "model.pt2").write_bytes(b"program")
+    whole = program(tmp_path / "model" / "model.pt2")
     out = tmp_path / "copy.pt2"
     found = invoke("export", "a", "--format", "pt2", "--out", out, "--json")
     assert found.exit_code == 0
     assert json.loads(found.stdout)["model"] == str(out)
-    assert out.read_bytes() == b"program"
+    assert out.read_bytes() == whole
 
     (tmp_path / "into").mkdir()
     assert invoke("export", "a", "--out", tmp_path / "into").exit_code == 0
-    assert (tmp_path / "into" / "model.pt2").read_bytes() == b"program"
+    assert (tmp_path / "into" / "model.pt2").read_bytes() == whole
 
 
 def test_export_overwrites_nothing(shown: dict[str, Any], tmp_path: Path) -> None:
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "model.pt2").write_bytes(b"program")
+    program(tmp_path / "model" / "model.pt2")
     out = tmp_path / "mine.txt"
     out.write_text("mine")
     found = invoke("export", "a", "--out", out)
     assert (found.exit_code, found.stderr.count("\n")) == (2, 1)
     assert out.read_text() == "mine"
     assert invoke("export", "a", "--out", tmp_path / "no" / "where.pt2").exit_code == 2
+
+
+def test_export_refuses_a_damaged_program_and_says_how_to_mend_it(
+    shown: dict[str, Any], tmp_path: Path
+) -> None:
+    source = tmp_path / "model" / "model.pt2"
+    whole = program(source)
+    for bad in (whole[:200], b"", whole.replace(b"{}{}", b"{}[]", 1)):
+        source.write_bytes(bad)
+        found = invoke("export", "a", "--out", tmp_path / "copy.pt2")
+        assert (found.exit_code, found.stderr.count("\n")) == (2, 1)
+        assert "delete a/result.json, then moesaic resume a" in found.stderr
+        assert not (tmp_path / "copy.pt2").exists()
 
 
 def test_export_of_an_unknown_format_suggests(shown: dict[str, Any]) -> None:

@@ -62,6 +62,14 @@ def test_a_floor_above_the_peak_is_refused():
         Recipe(lr=1e-3, min_lr=1e-2)
 
 
+def test_a_campaign_gets_the_clusters_it_asked_for_or_is_refused():
+    with pytest.raises(InputError, match="clusters is 2, expected 4 or more: an expert of"):
+        make_campaign_config({"preset": "taught", "experts": 4, "clusters": 2})
+    with pytest.raises(InputError, match=r"clusters is 1, expected 2 or more$"):
+        make_campaign_config({"clusters": 1})
+    assert make_campaign_config({"experts": 4, "clusters": 2}).clusters == 2
+
+
 def test_a_campaign_takes_the_settings_of_moe4_by_name():
     config = make_campaign_config({"moe4": {"balance": "importance", "noise": 0}})
     assert config.moe4 == Moe4(balance="importance", noise=0.0)

@@ -180,11 +180,20 @@ BAD = {
     "names in a table": ({"X": GREY, "y": LABELS, "classes": np.ones((2, 2))}, "a list of names"),
     "nan": (
         {"X": np.where(VECTORS > 2, np.nan, VECTORS), "y": LABELS},
-        "NaN or infinite values in",
+        "NaN, infinite or too large values",
     ),
-    "too large for float32": ({"X": VECTORS * 1e300, "y": LABELS}, "infinite values"),
+    "too large for float32": ({"X": VECTORS * 1e300, "y": LABELS}, "float32 ends at"),
     "nan images": ({"X": np.full((40, 8, 8), np.nan), "y": LABELS}, "NaN or infinite"),
     "normalised images": ({"X": GREY / 128 - 1, "y": LABELS}, "undo the normalisation"),
+    "two scales": (
+        {
+            "train_images": GREY,
+            "train_labels": LABELS,
+            "test_images": (GREY / 255).astype(np.float32),
+            "test_labels": LABELS,
+        },
+        "one scale",
+    ),
     "16-bit images": ({"X": GREY.astype(np.uint16) * 257, "y": LABELS}, "divide 16-bit"),
     "strange channels": (
         {"X": np.zeros((40, 8, 8, 5), np.uint8), "y": LABELS},

@@ -100,6 +100,36 @@ def test_deep_transparent_and_turned_images(tmp_path):
     assert image["e"][0].equal(torch.from_numpy(half[::-1].copy()))
 
 
+def test_deep_images_keep_their_order(tmp_path):
+    levels = {"a": 200, "b": 300, "c": 60000}
+    for name, level in levels.items():
+        for i in range(10):
+            write(tmp_path / name / f"{i}.png", np.full((8, 8), level, np.uint16))
+    train = load_dataset(str(tmp_path)).train
+    shades = [train.inputs[train.labels == i].unique().tolist() for i in range(3)]
+    assert shades == [[1], [1], [233]]  # of 257 levels each
+
+
+def test_pixels_of_32_bits_are_a_fault(tmp_path):
+    fill(tmp_path, {"a": 6, "b": 6})
+    write(tmp_path / "a" / "wide.tiff", np.full((10, 10), 70000, np.int32))
+    assert "wide.tiff: 32-bit pixels" in refusal(tmp_path)
+
+
+def test_a_train_folder_without_images_is_named(tmp_path):
+    fill(tmp_path / "test", {"a": 6, "b": 6})
+    for name in "ab":
+        (tmp_path / "train" / name).mkdir(parents=True)
+    assert "no training images" in refusal(tmp_path)
+
+
+def test_a_class_that_is_only_tested_is_noted(tmp_path):
+    fill(tmp_path / "train", {"a": 9, "b": 9})
+    fill(tmp_path / "test", {"a": 3, "b": 3, "c": 2})
+    dataset = load_dataset(str(tmp_path))
+    assert "no training sample of c: no model can get them right" in dataset.notes
+
+
 def test_unreadable_images_are_counted_and_left_out(tmp_path):
     root = fill(tmp_path, {"a": 30, "b": 30}, (40, 40, 3))
     whole = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)

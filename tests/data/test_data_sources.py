@@ -248,6 +248,16 @@ def test_names_that_do_not_exist_are_answered_with_near_ones(tmp_path, monkeypat
         load_dataset("toy:3")
 
 
+def test_a_folder_that_may_not_be_read_is_said_to_be_that(monkeypatch):
+    def refuse(_path):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(InputError, match="'closed' may not be read") as raised:
+        load_dataset("closed/images")
+    assert "\n" not in str(raised.value)
+
+
 def test_a_name_goes_before_a_folder_of_that_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "toy").mkdir()

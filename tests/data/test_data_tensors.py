@@ -148,6 +148,14 @@ def test_normaliser_on_vectors_with_an_offset_and_a_constant():
     assert result[:, :2].std(0).numpy() == pytest.approx([1, 1], rel=1e-2)
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e-30, 1e9])
+def test_normaliser_does_not_mind_the_unit(unit):
+    vectors = torch.randn(300, 2, generator=gen()).double() * torch.tensor([unit, 0.0]) + unit
+    result = Normaliser.fit(split_of(vectors.float()))(vectors.float())
+    assert result[:, 0].std() == pytest.approx(1, rel=1e-2)
+    assert result[:, 1].abs().max() < 1e-3
+
+
 def test_normaliser_survives_its_state_dict():
     images = make(20, 3, 5, 5)
     fitted = Normaliser.fit(split_of(images))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from threadpoolctl import threadpool_info
 
 from moesaic.errors import InputError, RunFailed
 from moesaic.execution import Job, ProcessExecutor
+from moesaic.execution._slot import _interrupts_held
 from moesaic.testing._executors import by_key, double, sleep
 
 PRELOAD = ("moesaic.testing",)
@@ -268,3 +270,22 @@ def test_random_deaths_time_limits_and_cancels_lose_no_other_job():
             if len(found) == len(expected):
                 executor.cancel("long")
     assert found == expected
+
+
+def test_an_interrupt_waits_until_a_process_has_started():
+    """Else nobody would know of a process half started; another thread may hear it first."""
+    handler, steps = signal.getsignal(signal.SIGINT), []
+    other = threading.Thread(target=signal.raise_signal, args=(signal.SIGINT,))
+
+    def start():
+        with _interrupts_held():
+            other.start()
+            other.join()
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+            steps.append("started")
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert steps == ["started"]
+    assert signal.getsignal(signal.SIGINT) is handler

@@ -12,7 +12,7 @@ import pytest
 import torch
 from ray_helpers import needs_ray
 
-from moesaic.errors import InputError
+from moesaic.errors import InputError, TooLarge
 from moesaic.execution import Executor, Job, get_executor
 from moesaic.testing import ExecutorContract
 from moesaic.testing._executors import by_key, double, folder_job, sleep
@@ -147,6 +147,13 @@ class TestOneRay:
             executor.submit(Job("a", identity, **asked))
         executor.submit(Job("a", identity))
         assert len(list(executor.results())) == 1
+
+    def test_memory_that_no_node_has_is_one_jobs_matter(self, executor):
+        with pytest.raises(TooLarge, match="no node"):
+            executor.submit(Job("a", identity, memory=2**60))
+        with pytest.raises(InputError) as raised:  # no job could have this
+            executor.submit(Job("a", identity, memory=2**60, gpus=0.5))
+        assert not isinstance(raised.value, TooLarge)
 
     def test_what_ray_does_not_grant_is_an_outcome(self, executor, monkeypatch):
         from moesaic.execution._cluster import Cluster

@@ -229,6 +229,11 @@ class FakeRun:
                 "least_share": 0.02,
                 "epochs": 24,
                 "steps": [step(1, 2, 0.12, pays=True), step(2, 3, -0.01, pays=False)],
+                "groups": [0, 1],
+                "ways": {
+                    "3": [{"groups": [0, 1, 2], "loss": 0.9}] * 4,
+                    "2": [{"groups": [0, 1, 1], "loss": 0.95}] * 2,
+                },
             },
             "surrogate": {
                 "model": "ridge",

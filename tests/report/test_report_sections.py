@@ -22,6 +22,15 @@ def test_variants_show_accuracy_repeats_and_difference_to_the_handed_over(page):
     assert "Ensemble of 2 −2.8 (−3.8 to −1.8)" in str(figure)
 
 
+def test_what_a_reader_must_know_of_a_verdict_stands_below_it(fake_run, page):
+    fake_run.result["verdict"]["note"] = "The budget paid for 2 epochs <b>"
+    fake_run.result["rungs"] = [3, 4]
+    shown = render(fake_run)
+    assert "The budget paid for 2 epochs <b>" in shown.text
+    assert "went on to 4" in shown.section("search").text
+    assert "The budget paid" not in page.text
+
+
 def test_without_baselines_and_repeats_the_page_says_so(tmp_path):
     run = FakeRun(tmp_path / "run", make_dataset(), baselines=False)
     run.result["baselines"] = {"single": run.result["baselines"]["single"]}
@@ -174,6 +183,9 @@ def test_how_many_experts_pay_is_told_step_by_step(page, fake_run):
     assert "How many experts 2 experts pay." in text
     assert "1 → 2 2 and 2 0.900 +0.120 +0.100 to +0.140 pays" in text
     assert "2 → 3 4 and 4 0.900 −0.010 −0.030 to +0.010 does not pay" in text
+    assert "was measured as well: 2 into 2 groups, 4 into 3, each trained" in text
+    fake_run.result["how_many"].pop("ways")  # of a run of an earlier version
+    assert "was measured as well" not in render(fake_run).section("search").text
     steps = fake_run.result["how_many"]["steps"]
     fake_run.result["how_many"] |= {"found": 1, "steps": []}
     text = render(fake_run).section("search").text

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from moesaic.bank import Observation, Trial
 from moesaic.config import make_config
 from moesaic.runs._epochs import saturated
-from moesaic.runs._evidence import mean_interval, paired_interval
+from moesaic.runs._evidence import mean_interval, paired_interval, standard_error
 from moesaic.runs._generalists import promote
 from moesaic.runs._plan import trial_from_dict, trial_to_dict
 from moesaic.runs._progress import Estimate, Watcher, expected_work
@@ -96,6 +96,29 @@ def test_a_clear_gain_is_worth_it_and_handed_over() -> None:
     assert "worth it" in found["sentence"]
 
 
+def test_the_standard_error_is_of_samples_and_repeats() -> None:
+    rng = np.random.default_rng(2)
+    first, second = rng.random(200), rng.random(200)
+    alone = (first - second).std(ddof=1) / np.sqrt(200)
+    assert standard_error([first], [second]) == pytest.approx(alone)
+    shifted = standard_error([first, first + 0.1], [second, second])
+    assert shifted == pytest.approx(np.sqrt(alone**2 + 0.1**2 / 4))
+
+
+def test_few_repeats_do_not_raise_the_bar() -> None:
+    """Student's interval of two repeats is many standard errors wide; the rule asks for one."""
+    single = {0: right(0.8, 1), 1: right(0.8, 2)}
+    mixture = {}
+    for repeat, better in ((0, 40), (1, 80)):
+        mixture[repeat] = single[repeat].copy()
+        mixture[repeat][np.flatnonzero(single[repeat] == 0)[:better]] = 1
+    both = {"single": single, "mixture": mixture}
+    gain = difference(both, "mixture", "single")
+    assert gain is not None
+    assert gain.low < 0 < gain.mean < (gain.high - gain.low) / 4
+    assert verdict(Scores(both, both))["handed_over"] == "mixture"
+
+
 def test_a_tie_hands_over_the_single_network() -> None:
     both = {"single": {0: right(0.8, 1)}, "mixture": {0: right(0.8, 1)}}
     found = verdict(Scores(both, both))
@@ -134,7 +157,7 @@ def test_differences_pair_the_same_repeats() -> None:
 
 def test_the_estimate_falls_as_work_is_done() -> None:
     config = make_config({})
-    estimate = Estimate(total=expected_work(config, 2, 24, 2))
+    estimate = Estimate(total=expected_work(config, 2, 2))
     assert estimate.seconds_left() is None
     estimate.finish(10, paid_now=True)
     first = estimate.seconds_left()
@@ -142,6 +165,9 @@ def test_the_estimate_falls_as_work_is_done() -> None:
     assert first is not None
     assert first > 0
     assert estimate.seconds_left() == 0
+    before = estimate.total
+    estimate.expect(20)  # whatever was expected before
+    assert estimate.total == before + 20
 
 
 def test_no_more_time_is_left_than_a_budget_has() -> None:

@@ -174,6 +174,7 @@ def test_more_clusters_than_samples_is_one_clear_line(
         ("executor", "proces", "process"),
         ("address", "10.0.0.1:6379", "this machine only"),
         ("device", "abacus", "cannot be used"),
+        ("device", "meta", "computes nothing"),
         ("data", "digitz", "digits"),
     ],
 )

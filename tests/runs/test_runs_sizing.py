@@ -40,7 +40,7 @@ def expert(architecture: Architecture, loss: list[float]) -> Observation:
 
 def sizing() -> Sizing:
     config = make_config({"data": "digits", "price": 1.0, "rungs": (2, 5)})
-    return Sizing(config, space(), "specialise-2-2", SHAPE, 4)
+    return Sizing(config, space(), "specialise-2-2", SHAPE, 4, 10)
 
 
 def planned(price: float, generalists: list[Observation] | None = None) -> list[Trial]:

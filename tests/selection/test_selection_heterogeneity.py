@@ -81,6 +81,7 @@ def test_it_may_be_negative():
         (np.ones((2, 5)), np.zeros(4)),
         (np.full((2, 5), np.nan), np.zeros(5)),
         (np.ones((2, 2)), [0, 1]),
+        (np.ones((2, 4)), [0, 1, 2, 3]),
     ],
 )
 def test_bad_input_is_refused(losses, cluster):

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from moesaic.errors import DiskFull, InputError, RunFailed
+from moesaic.errors import DamagedRun, DiskFull, InputError
 
 try:
     import fcntl
@@ -104,15 +104,39 @@ def read_predictions(path: Path) -> NDArray[np.float16]:
     """Read what `save_predictions` wrote, float16 (N_val, classes).
 
     Raises:
-        RunFailed: the file is missing, truncated or holds something else.
+        DamagedRun: the file is missing, truncated or holds something else.
     """
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise RunFailed(f"cannot read the predictions {path}: {error}") from error
+        raise damaged(path, f"predictions: {error}") from error
     if not isinstance(array, np.ndarray) or array.dtype != np.float16 or array.ndim != 2:
-        raise RunFailed(f"{path} does not hold float16 predictions (samples, classes)")
+        raise damaged(path, "no float16 predictions (samples, classes)")
     return array
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """Read the weights that `save_checkpoint` wrote, by name.
+
+    Raises:
+        DamagedRun: the file is missing, truncated or holds something else.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise damaged(path, f"weights: {error}") from error
+
+
+def damaged(path: Path, reason: str) -> DamagedRun:
+    """Word the error for a file of a run that cannot be read, in one line."""
+    first = (reason.splitlines() or [""])[0]
+    return DamagedRun(
+        f"{path} is missing or damaged ({first}): put it back from a copy of the run, or begin "
+        "anew with another --out"
+    )
 
 
 def remove_leftovers(folder: Path) -> int:

@@ -61,7 +61,8 @@ def open_database(folder: Path, url: str | None) -> Database:
         _check(database, folder)
     except RunFailed as error:
         database.close()
-        raise InputError(f"the run in {folder} cannot be read: {error}") from error
+        mend = "; copy the run to a place of your own" if "readonly" in str(error) else ""
+        raise InputError(f"the run in {folder} cannot be read: {error}{mend}") from error
     except InputError:
         database.close()
         raise
@@ -78,7 +79,10 @@ def _check(database: Database, folder: Path) -> None:
                 raise RunFailed(f"the database {database.name} is damaged: {reason}")
         version = present_version(connection)
     if version == 0:
-        raise InputError(f"there is no run in {folder}: the database {database.name} is empty")
+        raise InputError(
+            f"there is no run in {folder}: the database {database.name} is empty; where a run was "
+            "killed, the file beside it that ends in -wal holds the rest: put it back, if lost"
+        )
     if version != newest_version():
         with database.write() as connection:
             migrate(connection, present_version(connection))

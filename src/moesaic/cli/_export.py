@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import zlib
 from pathlib import Path
 from typing import Annotated, BinaryIO
+from zipfile import BadZipFile, ZipFile
 
 import typer
 
@@ -14,6 +16,7 @@ from moesaic.cli._output import Answer, answer
 from moesaic.errors import InputError, unknown_name
 
 _FORMATS = ("pt2",)
+_MEND = "delete {run}/result.json, then moesaic resume {run} writes the model again"
 
 
 def export(
@@ -47,7 +50,9 @@ def _copy_model(run: Path, out: Path) -> Path:
     opened.result()
     source = opened.folder.model / "model.pt2"
     if not source.is_file():
-        raise InputError(f"{source} is missing: the run's model folder was changed, search again")
+        raise InputError(f"{source} is missing: {_MEND.format(run=run)}")
+    if not _is_whole(source):
+        raise InputError(f"{source} is damaged: {_MEND.format(run=run)}")
     if out.is_dir():
         out = out / source.name
     try:
@@ -59,6 +64,15 @@ def _copy_model(run: Path, out: Path) -> Path:
         why = f"{error.strerror}; give another file with --out"
         raise InputError(f"cannot write {out}: {why}") from None
     return out
+
+
+def _is_whole(program: Path) -> bool:
+    """Whether an exported program, a zip file, can be read to its end."""
+    try:
+        with ZipFile(program) as stored:
+            return stored.testzip() is None
+    except (BadZipFile, OSError, ValueError, zlib.error):
+        return False
 
 
 def _copy_or_remove(program: BinaryIO, copy: BinaryIO, out: Path) -> None:

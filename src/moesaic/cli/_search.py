@@ -42,7 +42,8 @@ def search(
     space: Annotated[
         str | None,
         option(
-            "nasbench201, sanas or vector_cells; auto: the first for images, the last for vectors",
+            "nasbench201, sanas, cells, families or vector_cells; auto: the first for images, the "
+            "last for vectors",
             "auto",
             metavar="NAME",
         ),

@@ -32,7 +32,12 @@ def describe_result(result: Mapping[str, Any]) -> str:
         "report": str(folder / "report.html"),
         "result": str(folder / "result.json"),
     }
-    return "\n\n".join([verdict["sentence"], f"{listed}\n{_legend(rows)}", pairs(places)])
+    return "\n\n".join([describe_verdict(verdict), f"{listed}\n{_legend(rows)}", pairs(places)])
+
+
+def describe_verdict(verdict: Mapping[str, Any]) -> str:
+    """Return the sentence of a verdict and, below it, what a reader must know of it."""
+    return "\n".join(filter(None, [verdict["sentence"], verdict.get("note")]))
 
 
 def _marked(name: str, handed: str) -> str:

@@ -11,6 +11,7 @@ from moesaic.cli._campaign_summary import describe_account, describe_coverage
 from moesaic.cli._faults import in_run, resume_hint
 from moesaic.cli._options import Json, RunPath, option
 from moesaic.cli._output import Answer, answer, duration, pairs, table
+from moesaic.cli._summary import describe_verdict
 
 _MOST_FAILURES = 20
 
@@ -24,8 +25,8 @@ def status(run: RunPath, json: Json = False) -> None:
         opened = open_run(run)
         found = opened.status()
         finished = found["status"] == "done"
-        sentence = opened.result()["verdict"]["sentence"] if finished else ""
-        return Answer(found, lambda: _describe_status(found, sentence))
+        said = describe_verdict(opened.result()["verdict"]) if finished else ""
+        return Answer(found, lambda: _describe_status(found, said))
 
     answer(json, work)
 

@@ -14,7 +14,10 @@ _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
 class CampaignConfig(RunConfig):
-    """Everything that defines a campaign; the same values give the same result."""
+    """Everything that defines a campaign; the same values give the same result.
+
+    Unless the machine has a say: by `budget`, `max_memory` and time limits (docs/campaigns.md).
+    """
 
     kind: Literal["campaign"] = Field("campaign", description="what sort of run it is")
     pool: str = Field("lemur29", description="families: a preset, a file of names, or name,name")
@@ -48,6 +51,11 @@ class CampaignConfig(RunConfig):
     taught: Taught = Taught()
     moe4: Moe4 = Moe4()
 
+    @property
+    def least_clusters(self) -> int:
+        """Fewest clusters that mixtures can be measured on: one an expert where that is taught."""
+        return self.experts if self.preset == "taught" else 2
+
     @field_validator("max_memory", mode="before")
     @classmethod
     def _bytes(cls, value: object) -> object:
@@ -55,8 +63,14 @@ class CampaignConfig(RunConfig):
 
     @model_validator(mode="after")
     def _consistent(self) -> CampaignConfig:
+        taught = self.preset == "taught"
         if self.top_k is not None and self.top_k > self.experts:
             raise ValueError(f"top_k is {self.top_k}, expected at most {self.experts}, experts")
+        if self.clusters is not None and self.clusters < self.least_clusters:
+            raise ValueError(
+                f"clusters is {self.clusters}, expected {self.least_clusters} or more"
+                f"{': an expert of the preset taught needs one of its own' if taught else ''}"
+            )
         if self.quick_epochs is not None and self.quick_epochs >= self.epochs:
             raise ValueError(
                 f"quick_epochs is {self.quick_epochs}, expected fewer than epochs, {self.epochs}"

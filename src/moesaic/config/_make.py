@@ -63,6 +63,8 @@ def _make(kind: type[AnyConfig], values: Mapping[str, Any]) -> AnyConfig:
             expected = "a number or auto" if kind is SearchConfig else "a number"
             raise InputError(f"{name}: expected {expected}, given {given!r}") from None
         message = str(first["msg"]).removeprefix("Value error, ")
+        if first["type"] == "tuple_type":
+            message = "expected a list such as [1,2]"
         shown = "" if isinstance(given, dict) else f" (given: {given!r})"
         raise InputError(f"{name or 'configuration'}: {message}{shown}") from None
 

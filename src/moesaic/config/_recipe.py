@@ -28,7 +28,12 @@ class Recipe(Settings):
     """
 
     epochs: int = Field(12, ge=1, description="passes over the training samples")
-    batch_size: int = Field(128, ge=2, description="samples a step")
+    batch_size: int = Field(
+        128,
+        ge=2,
+        description="samples a step; in a search with a budget 64 where fewer than 8,192 train and "
+        "none is given",
+    )
     schedule: Literal["one_cycle", "warmup_cosine"] = Field(
         "one_cycle", description="how the learning rate rises and falls over the steps"
     )
@@ -50,7 +55,18 @@ class Recipe(Settings):
     clip: float = Field(5.0, gt=0, description="largest norm of the gradient")
     shift: int = Field(2, ge=0, le=16, description="random shift of images, in pixels")
     flip: bool = Field(False, description="mirror images at random")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="of the products in training; bfloat16 is faster where the hardware has it",
+    )
     cutout: int = Field(0, ge=0, description="side of a square hidden at random, in pixels")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-able form; the same work has the same one as before there was a choice."""
+        found = super().to_dict()
+        if self.precision == "float32":
+            del found["precision"]
+        return found
 
     def for_epochs(self, epochs: int) -> Recipe:
         """Return the same recipe with another number of epochs."""

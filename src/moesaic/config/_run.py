@@ -27,7 +27,7 @@ class RunConfig(Settings):
     budget: float | None = Field(None, gt=0, description="seconds the run should take")
     trial_timeout: float | None = Field(None, gt=0, description="seconds one trial may take")
     seed: int = Field(0, ge=0, description="the run's seed")
-    workers: int = Field(2, ge=1, description="worker processes")
+    workers: int = Field(2, ge=1, le=1024, description="worker processes")
     device: str = Field("auto", description="cpu, cuda, or auto")
     executor: str = Field("process", description="process, inprocess or ray")
     address: str | None = Field(None, description="Ray cluster to join; a local one when not given")

@@ -11,7 +11,10 @@ from moesaic.config._run import RunConfig
 
 
 class SearchConfig(RunConfig):
-    """Everything that defines a search; the same values give the same result."""
+    """Everything that defines a search; the same values give the same result.
+
+    Unless the machine has a say: by `budget` and `trial_timeout` (docs/search.md).
+    """
 
     kind: Literal["search"] = Field("search", description="what sort of run it is")
     space: str = Field("auto", description="search space; auto: nasbench201 or vector_cells")
@@ -24,7 +27,9 @@ class SearchConfig(RunConfig):
     masks: bool = Field(
         False, description="joint: train on drawn subsets too, and find the groups of clusters"
     )
-    trials: int = Field(24, ge=2, description="architectures trained at the lowest rung")
+    trials: int = Field(
+        24, ge=2, le=1_000_000, description="architectures trained at the lowest rung"
+    )
     rungs: tuple[int, ...] = Field((3, 9), description="epochs of the rungs of successive halving")
     eta: int = Field(3, ge=2, description="one in eta is promoted from rung to rung")
     transfer: str | None = Field(
@@ -95,6 +100,11 @@ class SearchConfig(RunConfig):
                 )
             if self.top_k > self.experts:
                 raise ValueError(f"top_k is {self.top_k}, expected at most {self.experts}, experts")
+        elif self.clusters == 1:
+            raise ValueError(
+                "clusters is 1 but experts is auto: an expert needs a cluster of its own, give 2 "
+                "clusters or more, or none"
+            )
         elif self.strategy == "decomposed":
             raise ValueError(
                 "experts is auto, but the strategy decomposed gives every cluster its own expert: "

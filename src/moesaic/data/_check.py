@@ -104,6 +104,7 @@ def _check_finite(what: str, inputs: torch.Tensor) -> None:
     if bool(bad.any()):
         first = int(bad.nonzero()[0, 0])
         raise InputError(
-            f"{what} has NaN or infinite values in {int(bad.sum())} of {len(inputs)} samples "
-            f"(the first is sample {first}): fill or drop them"
+            f"{what} has NaN, infinite or too large values (float32 ends at 3.4e38) in "
+            f"{int(bad.sum())} of {len(inputs)} samples (the first is sample {first}): fill or "
+            "drop them"
         )

@@ -121,6 +121,12 @@ def _image_scale(arrays: Mapping[str, Array], where: str) -> float:
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"the images in '{where}' hold NaN or infinite values: fill or drop them")
     fractions = any(array.dtype.kind in "fb" for array in filled)
+    for key, array in arrays.items():
+        if array.size and array.max() <= 1 < high and bool(np.any(array != np.rint(array))):
+            raise InputError(
+                f"'{key}' in '{where}' lies in 0 .. 1, other images in 0 .. {high:g}: give all of "
+                "them one scale"
+            )
     if low >= 0 and high <= 1 and fractions:
         return 255.0
     if low >= 0 and high <= 255:

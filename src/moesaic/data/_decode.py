@@ -16,6 +16,7 @@ from moesaic.errors import InputError
 
 LARGEST_OWN_SIDE = 64
 _GREY = frozenset(("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N"))
+_SIXTEEN_BITS = frozenset(("PNG", "PPM"))  # formats whose widest whole numbers have 16 bits
 _ORIENTATION = 0x0112
 
 
@@ -134,6 +135,8 @@ def _decode(path: Path, out: NDArray[np.uint8]) -> str:
         with Image.open(path) as image:
             # JPEG can be decoded at a fraction of its size; twice the target keeps the quality.
             image.draft(mode, (2 * width, 2 * height))
+            if image.mode == "I" and image.format not in _SIXTEEN_BITS:
+                raise ValueError("32-bit pixels, whose range is not known")
             upright = ImageOps.exif_transpose(image)
             plain = _to_mode(upright, mode)
             out[...] = np.asarray(plain.resize((width, height), Image.Resampling.BILINEAR))
@@ -145,10 +148,10 @@ def _decode(path: Path, out: NDArray[np.uint8]) -> str:
 def _to_mode(image: Image.Image, mode: str) -> Image.Image:
     """Return an image as 8-bit grey or RGB."""
     if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.float32)
-        # Pillow's own conversion cuts 16-bit values off at 255.
-        deep = values.max() > 255
-        image = Image.fromarray(np.rint(values / 257 if deep else values).astype(np.uint8))
+        # 16 bits: Pillow's own conversion cuts values off at 255. One scale for all files: what
+        # is dark stays darker than what is not.
+        values = np.asarray(image).astype(np.float32).clip(0, 65535)
+        image = Image.fromarray(np.rint(values / 257).astype(np.uint8))
     if image.mode == "F":
         raise ValueError("floating-point pixels")
     if image.has_transparency_data:

@@ -92,6 +92,11 @@ def _find_images(root: Path) -> tuple[list[_Found], tuple[str, ...]]:
             f"the folder '{root}' holds {what}: expected one subfolder a class with image files in "
             "it, or .npy files (train_images.npy, train_labels.npy, ...; X.npy, y.npy)"
         )
+    if all(item.part != "train" for item in found):
+        raise InputError(
+            f"the folder '{root}' holds no training images: the class subfolders of its 'train' "
+            "folder are empty, fill them"
+        )
     return found, classes
 
 

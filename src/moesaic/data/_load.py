@@ -104,6 +104,8 @@ def _missing(item: str, path: Path) -> InputError:
     names = source_names()
     try:
         beside = {entry.name: str(path.parent / entry.name) for entry in path.parent.iterdir()}
+    except PermissionError:
+        return InputError(f"'{item}' cannot be looked at: '{path.parent}' may not be read")
     except OSError:
         beside = {}
     near = [f"'{name}'" for name in difflib.get_close_matches(item, names, n=2)]

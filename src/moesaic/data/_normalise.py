@@ -9,8 +9,9 @@ from moesaic.data._dataset import Split
 from moesaic.errors import InputError
 
 _CHUNK = 4096
-# Below this a feature never changes; dividing by it would blow rounding errors up.
-_CONSTANT = 1e-8
+# Below this share of its size a feature never changes: what is left is float32's rounding, and
+# dividing by it would blow that up.
+_CONSTANT = 1e-7
 
 
 class Normaliser(nn.Module):
@@ -51,7 +52,8 @@ class Normaliser(nn.Module):
         for chunk in chunks:
             squares = squares + (inputs[chunk].double() - mean).square().sum(dim=over, keepdim=True)
         std = (squares / count).sqrt()
-        std = torch.where(std > _CONSTANT, std, torch.ones_like(std))
+        least = (_CONSTANT * mean.abs()).clamp(min=torch.finfo(torch.float32).tiny)
+        std = torch.where(std > least, std, torch.ones_like(std))
         return cls(mean[0], std[0])
 
     def forward(self, x: Tensor) -> Tensor:

@@ -60,6 +60,11 @@ def divide(name: str, raw: RawData, seed: int) -> Dataset:
         train, test = _draw(name, "test", train, seed, 0)
     if validation is None:
         train, validation = _draw(name, "validation", train, seed, 1)
+    held = set(validation.labels.tolist()) | set(test.labels.tolist())
+    unknown = [raw.classes[label] for label in sorted(held - set(train.labels.tolist()))]
+    notes = raw.notes
+    if unknown:
+        notes += (f"no training sample of {', '.join(unknown)}: no model can get them right",)
     return Dataset(
         name=name,
         train=train,
@@ -68,7 +73,7 @@ def divide(name: str, raw: RawData, seed: int) -> Dataset:
         classes=raw.classes,
         domain_names=raw.domain_names,
         skipped=raw.skipped,
-        notes=raw.notes,
+        notes=notes,
     )
 
 

@@ -90,7 +90,8 @@ def open_dataset(folder: str | os.PathLike[str], *, test: bool = False) -> Datas
         )
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
-            f"'{folder}' is not a whole saved data set ({error}): save it again"
+            f"'{folder}' is not a whole saved data set ({error}): put it back from a copy, or save "
+            "it again (a run: begin anew with another --out)"
         ) from error
 
 

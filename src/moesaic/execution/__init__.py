@@ -5,7 +5,7 @@ from moesaic.execution._inprocess import InProcessExecutor
 from moesaic.execution._memory import PeakMemory, peak_memory
 from moesaic.execution._process import ProcessExecutor
 from moesaic.execution._read_table import Measure, read_table
-from moesaic.execution._registry import get_executor
+from moesaic.execution._registry import check_executor, get_executor
 from moesaic.execution._table import Table
 from moesaic.execution._tabular import TabularExecutor
 from moesaic.execution._threads import one_thread
@@ -20,6 +20,7 @@ __all__ = [
     "ProcessExecutor",
     "Table",
     "TabularExecutor",
+    "check_executor",
     "get_executor",
     "one_thread",
     "peak_memory",

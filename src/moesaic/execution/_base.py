@@ -85,8 +85,9 @@ class Executor(ABC):
         """Take a job; it starts when there is room, in the order of submission.
 
         Raises:
+            TooLarge: no machine it knows has as much memory as the job asks for.
             InputError: a job of this key is under way, the executor is closed, or no machine it
-                knows has what the job asks for.
+                knows has what else the job asks for.
         """
 
     @abstractmethod

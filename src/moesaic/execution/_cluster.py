@@ -13,7 +13,7 @@ from typing import Any
 import ray
 from ray._private import ray_constants
 
-from moesaic.errors import InputError, RunFailed
+from moesaic.errors import InputError, RunFailed, TooLarge
 from moesaic.execution._base import Job
 
 _LOOPBACK = "127.0.0.1"
@@ -73,15 +73,18 @@ class Cluster:
         """Refuse a job that would wait for ever.
 
         Raises:
+            TooLarge: some node has the rest of what the job asks for, but none that much memory.
             InputError: no living node has what the job asks for.
         """
         if job.cpus <= 1 and not job.gpus and not job.memory:
             return
         asked = {"CPU": job.cpus, "GPU": job.gpus, "memory": float(job.memory or 0)}
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        if not any(all(has.get(k, 0) >= v for k, v in asked.items()) for has in nodes):
+        able = [has for has in nodes if all(has.get(k, 0) >= asked[k] for k in ("CPU", "GPU"))]
+        if not any(has.get("memory", 0) >= asked["memory"] for has in able):
             words = ", ".join(f"{value:g} {name}" for name, value in asked.items() if value)
-            raise InputError(
+            kind = TooLarge if able else InputError
+            raise kind(
                 f"job '{job.key}' asks for {words}, and no node of the Ray cluster has that: "
                 "ask for less or add a node"
             )

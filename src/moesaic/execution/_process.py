@@ -67,8 +67,12 @@ class ProcessExecutor(Executor):
         self._outcomes: queue.SimpleQueue[tuple[Ticket, Outcome]] = queue.SimpleQueue()
         self._closed = False
         self._slots: list[Slot] = []
-        for _ in range(workers):
-            self._slots.append(Slot(context, initializer, arguments))
+        try:
+            for _ in range(workers):
+                self._slots.append(Slot(context, initializer, arguments))
+        except BaseException:
+            self.close(kill=True)
+            raise
 
     def submit(self, job: Job) -> None:
         """See `Executor.submit`."""

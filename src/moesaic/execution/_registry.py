@@ -29,11 +29,7 @@ def get_executor(name: str, workers: int, *, address: str | None = None) -> Exec
         InputError: nobody registered the name, what was registered is no executor, Ray is not
             installed, no cluster answers, or an address for an executor that has none.
     """
-    if name in _HERE and address is not None:
-        raise InputError(
-            f"executor '{name}' works on this machine only and was given the address {address}: "
-            "choose the executor ray"
-        )
+    _refuse_address(name, address)
     if name == "process":
         return ProcessExecutor(workers)
     if name == "inprocess":
@@ -48,6 +44,30 @@ def get_executor(name: str, workers: int, *, address: str | None = None) -> Exec
     if not isinstance(executor, Executor):
         raise InputError(f"executor '{name}' made a {type(executor).__name__}, not an Executor")
     return executor
+
+
+def check_executor(name: str, *, address: str | None = None) -> None:
+    """Refuse what `get_executor` would; workers on this machine are not started for it.
+
+    Args:
+        name: as `get_executor` takes it.
+        address: as `get_executor` takes it.
+
+    Raises:
+        InputError: as `get_executor` does.
+    """
+    if name in _HERE:
+        _refuse_address(name, address)
+    else:
+        get_executor(name, 1, address=address).close()
+
+
+def _refuse_address(name: str, address: str | None) -> None:
+    if name in _HERE and address is not None:
+        raise InputError(
+            f"executor '{name}' works on this machine only and was given the address {address}: "
+            "choose the executor ray"
+        )
 
 
 def _ray_executor(workers: int, address: str | None) -> Executor:

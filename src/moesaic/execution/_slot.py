@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.context import BaseContext
 from typing import Any
 
@@ -138,22 +140,46 @@ class Slot:
                 _ = pool.active
         except BrokenProcessPool as error:
             raise RunFailed(f"cannot start a worker process: {error.__cause__}") from error
+        except BaseException:  # a Ctrl-C that was held: a worker left to itself would complain
+            _end(pool)
+            raise
         return pool
 
     def _end_pool(self) -> None:
         self.stop()
-        with contextlib.suppress(RuntimeError):  # not even SIGKILL ended it: the kernel's now
-            self._pool.join()
+        _end(self._pool)
+
+
+def _end(pool: Any) -> None:
+    pool.stop()
+    with contextlib.suppress(RuntimeError):  # not even SIGKILL ended it: the kernel's now
+        pool.join()
 
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Start processes with Ctrl-C blocked: they inherit it, so only the coordinator hears it."""
+    """Start processes with Ctrl-C blocked: they inherit it, so only the coordinator hears it.
+
+    It hears it afterwards. A process whose start was interrupted half-way would be nobody's: the
+    signal may reach another thread, where it is not blocked, so it is also held by its handler.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    # Python's tracker of shared resources lets Ctrl-C through again when it starts: start it first
+    resource_tracker.ensure_running()
+    heard: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+    # handlers are Python's only where they are not None, and the main thread's to set
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    if ours:
+        signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if heard:
+            signal.raise_signal(signal.SIGINT)

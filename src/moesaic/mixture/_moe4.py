@@ -90,7 +90,7 @@ def moe4_objective(mixture: Mixture, recipe: Recipe, moe4: Moe4, *, seed: int = 
 
     def objective(inputs: Tensor, labels: Tensor, index: Tensor, epoch: int) -> Tensor:
         blend = mixup(inputs)
-        gate_logits = mixture.gate(blend.inputs)
+        gate_logits = mixture.gate(blend.inputs).float()
         weights = sparse_weights(gate_logits, mixture.top_k)
         if mixture.top_k == 1:
             soft = gate_logits.softmax(dim=1)

@@ -196,11 +196,16 @@ def load_model(folder: str | Path) -> Deployed:
         model.load_state_dict(weights)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
-            f"no model in {folder}: give the directory of a finished run (see moesaic status)"
+            f"no model in {folder}, or not a whole one: give the directory of a finished run (see "
+            "moesaic status); a run whose model was lost writes it again by moesaic resume, once "
+            "its result.json is deleted"
         ) from None
     except OSError as error:
         raise InputError(f"cannot read the model in {place}: {error.strerror or error}") from None
     except _DAMAGE as error:
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(f"the model in {place} is damaged ({reason}): export it again") from None
+        reason = " ".join(str(error).split())[:96]
+        raise InputError(
+            f"the model in {place} is damaged ({reason}): a run writes it again by moesaic resume, "
+            "once its result.json is deleted"
+        ) from None
     return model.eval()

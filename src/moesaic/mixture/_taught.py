@@ -39,7 +39,7 @@ def taught_objective(
 
     def objective(inputs: Tensor, labels: Tensor, index: Tensor, epoch: int) -> Tensor:
         blend = mixup(inputs)
-        gate_logits = mixture.gate(blend.inputs)
+        gate_logits = mixture.gate(blend.inputs).float()
         target = lesson[index].to(labels.device)
         if epoch < opening:
             weights = gate_logits.softmax(dim=1)
@@ -78,14 +78,14 @@ def gather_classes(
     return np.where(stray, home[labels], targets).astype(np.int64)
 
 
-def training_passes(recipe: Recipe, taught: Taught, experts: int, top_k: int = 1) -> float:
+def training_passes(recipe: Recipe, taught: Taught, experts: int, routed: float = 1.0) -> float:
     """Return the training cost of a mixture in epochs of one network.
 
     Args:
         recipe: gives the number of epochs.
         taught: gives the length of the opening, in which all experts run.
         experts: K.
-        top_k: how many experts run on a sample after the opening.
+        routed: what an epoch after the opening costs; as many as experts run on a sample.
     """
     opening = taught.opening_epochs(recipe.epochs)
-    return float(opening * experts + (recipe.epochs - opening) * top_k)
+    return float(opening * experts + (recipe.epochs - opening) * routed)

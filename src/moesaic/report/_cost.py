@@ -18,6 +18,7 @@ _STAGES = (
     ("specialise-", "experts trained on their clusters, with controls"),
     ("single-shape", "finding the single network's depth and resolution"),
     ("saturation", "finding out how long to train"),
+    ("divide-", "finding out how to divide the data"),
     ("how-many", "finding out how many experts"),
     ("final-", "final mixture and baselines"),
 )

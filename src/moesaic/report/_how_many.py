@@ -19,8 +19,17 @@ def build_how_many(told: Any) -> dict[str, Any] | None:
         "most": told.get("most"),
         "least": percent(told.get("least_share")),
         "epochs": told.get("epochs"),
+        "ways": _ways_in_words(told.get("ways") or {}),
         "rows": [_row(step) for step in told.get("steps") or []],
     }
+
+
+def _ways_in_words(ways: dict[str, Any]) -> str:
+    """Return "2 into 2 groups, 4 into 3", the ways to divide that were compared."""
+    counts = [f"{len(ways[name])} into {name}" for name in sorted(ways, key=int)]
+    if counts:
+        counts[0] += " groups"
+    return ", ".join(counts)
 
 
 def _row(step: dict[str, Any]) -> dict[str, Any]:

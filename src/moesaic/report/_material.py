@@ -10,16 +10,13 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from moesaic.bank import Bank, Failure, Observation
 from moesaic.config import SearchConfig
 from moesaic.data import Dataset, Normaliser, open_dataset
 from moesaic.errors import InputError, MoesaicError
-from moesaic.mixture import Mixture, build_network
-from moesaic.runs import RunFolder, open_run
-from moesaic.spaces import Architecture
+from moesaic.mixture import Mixture
+from moesaic.runs import RunFolder, open_run, trained_network
 from moesaic.training import predict_logits
 
 _log = logging.getLogger(__name__)
@@ -67,6 +64,11 @@ class Material:
     layout: Layout | None
     clusters: NDArray[np.int64] | None
     gate: NDArray[np.int64] | None
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs of the rungs as they were trained; a budget may have shortened them."""
+        return tuple(self.result.get("rungs") or self.config.rungs)
 
     @property
     def shares(self) -> NDArray[np.float64]:
@@ -149,22 +151,12 @@ def _gate(bank: Bank, result: dict[str, Any], dataset: Dataset) -> NDArray[np.in
         return None
     try:
         trial = bank.trial(str(trials[0][0]))
-        checkpoint = bank.checkpoint(trial.key)
-        if checkpoint is None:
-            return None
-        experts = [Architecture.from_dict(expert) for expert in trial.payload["experts"]]
-        network = build_network(
-            experts,
-            dataset.input_shape,
-            len(dataset.classes),
-            gate_size=float(trial.payload.get("gate_size", 1.0)),
-        )
-        network.load_state_dict(load_file(checkpoint))
+        network = trained_network(bank, trial, dataset)
         if not isinstance(network, Mixture):
             return None
         normaliser = Normaliser.fit(dataset.train)
         logits = predict_logits(network.gate, dataset.validation.inputs, normaliser)
-    except (MoesaicError, OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
+    except (MoesaicError, KeyError, RuntimeError, ValueError) as error:
         _log.info("the gate's own choices are left out of the report: %s", error)
         return None
     return logits.argmax(dim=1).numpy().astype(np.int64)

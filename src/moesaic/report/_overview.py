@@ -26,6 +26,7 @@ def build_overview(material: Material) -> dict[str, Any]:
     other = single if handed != single else str(verdict.get("mixture", "mixture"))
     return {
         "sentence": str(verdict.get("sentence", "No verdict was reached.")),
+        "note": str(verdict.get("note") or ""),
         "judgement": _judge(verdict),
         "handed": title_of(handed, experts),
         "is_mixture": handed not in SINGLES,

@@ -26,7 +26,7 @@ def build_search(material: Material) -> dict[str, Any]:
         "strategy": config.strategy,
         "guided": config.strategy not in ("random", "evolution"),
         "space": config.space,
-        "rungs": [_rung(material, level) for level in range(len(config.rungs))],
+        "rungs": [_rung(material, level) for level in range(len(material.rungs))],
         "curve": _curve(material),
         "surrogate": build_surrogate(result.get("surrogate")),
         "saturation": _ladder(
@@ -51,7 +51,7 @@ def _rung(material: Material, level: int) -> dict[str, Any]:
     failed = sum(failure.trial.stage == stage for failure in material.failures)
     return {
         "number": level + 1,
-        "epochs": material.config.rungs[level],
+        "epochs": material.rungs[level],
         "done": done,
         "failed": failed,
     }
@@ -68,7 +68,7 @@ def mean_validation_loss(observation: Observation, shares: np.ndarray) -> float:
 
 def _curve(material: Material) -> Markup | None:
     """Draw every generalist in the order of training and the best loss so far."""
-    levels = len(material.config.rungs)
+    levels = len(material.rungs)
     trials = [
         (int(found.trial.stage.removeprefix("rung-")), mean_validation_loss(found, material.shares))
         for found in material.observations
@@ -123,7 +123,7 @@ def legend_of_rungs(material: Material) -> list[dict[str, str]]:
             "colour": theme.css_colour(level + 1),
             "name": f"rung {level + 1}, {epochs} {'epoch' if epochs == 1 else 'epochs'}",
         }
-        for level, epochs in enumerate(material.config.rungs)
+        for level, epochs in enumerate(material.rungs)
     ]
 
 

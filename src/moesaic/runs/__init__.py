@@ -1,6 +1,7 @@
 """Runs: the loop that plans, executes, records and resumes."""
 
 from moesaic.runs._folder import RunFolder, open_folder, read_result, write_json
+from moesaic.runs._hand_over import trained_network
 from moesaic.runs._lifecycle import RunResult
 from moesaic.runs._open import Run, open_run
 from moesaic.runs._progress import Watcher
@@ -27,5 +28,6 @@ __all__ = [
     "resume",
     "search",
     "tabular_search",
+    "trained_network",
     "write_json",
 ]

@@ -28,7 +28,8 @@ def on_record(session: Session[Any], name: str, decide: Callable[[], T]) -> T:
 def closed_by(session: Session[Any], name: str, step: int, share: float) -> bool:
     """Tell whether a stage is over at this step because a share of the budget is spent.
 
-    Only the step at which it closed is recorded. What the clock allowed before is allowed again.
+    The step at which it closed is recorded, and the last at which it had not: what the clock
+    allowed before is allowed again, though the budget be edited in between.
 
     Args:
         session: the run.
@@ -37,7 +38,12 @@ def closed_by(session: Session[Any], name: str, step: int, share: float) -> bool
         share: of the budget.
     """
     closed: int | None = session.bank.meta(name)
-    if closed is None and session.out_of_time(share):
-        closed = step
-        session.bank.set_meta(name, closed)
-    return closed is not None and step >= closed
+    if closed is not None:
+        return step >= closed
+    going_on = f"{name}_not_by"
+    allowed: int | None = session.bank.meta(going_on)
+    if allowed is not None and step <= allowed:
+        return False
+    over = session.out_of_time(share)
+    session.bank.set_meta(name if over else going_on, step)
+    return over

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import platform
+import textwrap
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from moesaic.bank import damaged
 from moesaic.config import CampaignConfig, SearchConfig
 from moesaic.data import Dataset, Normaliser, open_dataset
 from moesaic.errors import BuildError, InputError
@@ -69,9 +72,11 @@ def check_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
+        if name.startswith("meta"):
+            raise RuntimeError("it computes nothing")
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = textwrap.shorten(str(error).splitlines()[0], 160, placeholder=" ...")
         raise InputError(
             f"device '{name}' cannot be used here ({reason}): choose auto or cpu"
         ) from None
@@ -103,7 +108,9 @@ def make_space(config: SearchConfig, dataset: Dataset) -> SearchSpace:
     name = config.space
     if name == "auto":
         name = "nasbench201" if dataset.is_images else "vector_cells"
-    options: dict[str, Any] = {"cells_per_stage": config.cells_per_stage}
+    options: dict[str, Any] = {}
+    if config.cells_per_stage != 1:  # the least; not every space has cells
+        options["cells_per_stage"] = config.cells_per_stage
     if config.widths is not None:
         options["widths"] = config.widths
     space = get_space(name, **options)
@@ -143,17 +150,31 @@ def save_partition(folder: RunFolder, partition: Partition) -> None:
 
 @lru_cache(maxsize=2)
 def load_partition(path: str) -> Partition:
-    """Read the partition of the run in `path`."""
-    with np.load(Path(path) / "structure" / "partition.npz", allow_pickle=False) as stored:
-        train: NDArray[np.int64] = stored["train"]
-        validation: NDArray[np.int64] = stored["validation"]
-        return Partition(train, validation, int(stored["count"]))
+    """Read the partition of the run in `path`.
+
+    Raises:
+        DamagedRun: its file is missing or damaged.
+    """
+    file = Path(path) / "structure" / "partition.npz"
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            train: NDArray[np.int64] = stored["train"]
+            validation: NDArray[np.int64] = stored["validation"]
+            return Partition(train, validation, int(stored["count"]))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise damaged(file, f"partition: {error}") from error
 
 
 @lru_cache(maxsize=1)
 def load_splits(path: str) -> Dataset:
     """Open all splits, the test split too: for the final measurement only."""
     return open_dataset(RunFolder(Path(path)).data, test=True)
+
+
+def forget() -> None:
+    """Forget what was read of runs: where one was removed, another may begin at its path."""
+    for cached in (load_context, load_partition, load_splits):
+        cached.cache_clear()
 
 
 def versions() -> dict[str, str]:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from moesaic.bank import Trial
 from moesaic.data import Dataset
 from moesaic.errors import RunFailed
+from moesaic.runs._clock import closed_by
 from moesaic.runs._context import load_context
+from moesaic.runs._pace import rungs_of
 from moesaic.runs._price import mistaken
 from moesaic.runs._session import SearchSession
 from moesaic.runs._specialise import Choice
@@ -109,8 +111,8 @@ def best_shape(
         }.values()
     )
     best = cells[0]
-    if len(sized) > 1 and not session.out_of_time(0.5):
-        recipe = session.config.recipe.for_epochs(2 * session.config.rungs[-1]).to_dict()
+    if len(sized) > 1 and not closed_by(session, "single_shape_closed", 0, 0.5):
+        recipe = session.config.recipe.for_epochs(2 * rungs_of(session)[-1]).to_dict()
         seed = derive_seed(session.config.seed, "single-shape")
         trials = [
             Trial("expert", "single-shape", index, seed, architecture, recipe=recipe)

@@ -1,4 +1,4 @@
-"""Intervals: differences of accuracy over seeds and images, values in nats over samples."""
+"""Scores and intervals: differences over seeds and samples, means of independent values."""
 
 from __future__ import annotations
 
@@ -24,13 +24,10 @@ def paired_interval(
         first: a score of every sample (N,), one array a repeat.
         second: the same samples and repeats under the other model.
     """
-    difference = np.stack(
-        [np.asarray(a, float) - np.asarray(b, float) for a, b in zip(first, second, strict=True)]
-    )
+    difference = _differences(first, second)
     repeats, samples = difference.shape
     mean = float(difference.mean())
-    of_samples = float(difference.mean(axis=0).var(ddof=1)) / samples if samples > 1 else 0.0
-    of_repeats = float(difference.mean(axis=1).var(ddof=1)) / repeats if repeats > 1 else 0.0
+    of_samples, of_repeats = _variances(difference)
     variance = of_samples + of_repeats
     if variance <= 0:
         return Interval(mean, mean, mean)
@@ -42,6 +39,35 @@ def paired_interval(
     return Interval(mean, mean - half, mean + half)
 
 
+def standard_error(
+    first: Sequence[NDArray[np.float64]], second: Sequence[NDArray[np.float64]]
+) -> float:
+    """Return the standard error of the mean of first - second: its variance is `paired_interval`'s.
+
+    Args:
+        first: a score of every sample (N,), one array a repeat.
+        second: the same samples and repeats under the other model.
+    """
+    return float(np.sqrt(sum(_variances(_differences(first, second)))))
+
+
+def _differences(
+    first: Sequence[NDArray[np.float64]], second: Sequence[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Return the paired differences (repeats, N)."""
+    return np.stack(
+        [np.asarray(a, float) - np.asarray(b, float) for a, b in zip(first, second, strict=True)]
+    )
+
+
+def _variances(difference: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the variance of the mean of (repeats, N) by the samples and by the repeats."""
+    repeats, samples = difference.shape
+    of_samples = float(difference.mean(axis=0).var(ddof=1)) / samples if samples > 1 else 0.0
+    of_repeats = float(difference.mean(axis=1).var(ddof=1)) / repeats if repeats > 1 else 0.0
+    return of_samples, of_repeats
+
+
 def mean_interval(values: NDArray[np.float64]) -> Interval:
     """Return the mean of independent values (N,) with a 95 % interval."""
     values = np.asarray(values, float)
@@ -50,3 +76,20 @@ def mean_interval(values: NDArray[np.float64]) -> Interval:
         return Interval(mean, mean, mean)
     half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return Interval(mean, mean - half, mean + half)
+
+
+def brier(predictions: NDArray[np.float16], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the squared error (N,) of predicted probabilities: sum_c (p_c - [c is right])^2.
+
+    A proper score like the cross-entropy, but between 0 and 2 (Brier 1950): no sample that went
+    astray outweighs a hundred others.
+
+    Args:
+        predictions: (N, classes), stored log-probabilities.
+        labels: (N,).
+    """
+    told = np.exp(predictions.astype(np.float64))
+    told /= told.sum(axis=1, keepdims=True)
+    right = told[np.arange(len(labels)), labels]
+    score: NDArray[np.float64] = (told**2).sum(axis=1) - 2.0 * right + 1.0
+    return score

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from moesaic.bank import write_atomic
 from moesaic.config import (
@@ -19,7 +22,7 @@ from moesaic.config import (
     load_config,
     make_run_config,
 )
-from moesaic.errors import InputError, RunFailed
+from moesaic.errors import DamagedRun, InputError, RunFailed
 
 CONFIG = "config.yaml"
 
@@ -114,6 +117,31 @@ def _refuse_existing(folder: RunFolder) -> None:
         raise InputError(f"{folder.path} is not empty: give a new directory with --out")
 
 
+@contextmanager
+def held(folder: RunFolder) -> Iterator[None]:
+    """Hold a run for this process: two at work on one would take each other's trials.
+
+    Raises:
+        InputError: another process has it, or it cannot be written.
+    """
+    lock = FileLock(folder.path / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(
+            f"another process is at work on the run in {folder.path}: wait for it, or stop it first"
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {folder.path}: {os.strerror(error.errno or 0)}; copy the run to a "
+            "place of your own"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def open_folder(path: str | Path) -> RunFolder:
     """Open an existing run directory.
 
@@ -143,6 +171,7 @@ def read_result(folder: RunFolder) -> dict[str, Any]:
 
     Raises:
         InputError: the run is not finished.
+        DamagedRun: the file is damaged.
     """
     try:
         text = folder.result_file.read_text("utf-8")
@@ -151,7 +180,16 @@ def read_result(folder: RunFolder) -> dict[str, Any]:
             f"the run in {folder.path} is not finished: "
             f"continue it with moesaic resume {folder.path}"
         ) from None
-    found: dict[str, Any] = json.loads(text)
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or "status" not in found:
+        raise DamagedRun(
+            f"{folder.result_file} is damaged: delete it, then moesaic resume {folder.path} "
+            "writes it again"
+        )
+    found["run"] = str(folder.path)  # it may have been moved or copied since
     return found
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from moesaic.config import SearchConfig
 from moesaic.mixture import build_gate
 from moesaic.runs._context import load_context, load_partition
+from moesaic.runs._pace import rungs_of
 from moesaic.runs._session import SearchSession
 from moesaic.runs._variants import gate_macs
 from moesaic.seeds import derive_seed
@@ -55,6 +56,7 @@ def choose_gate(
             "routing": [int(expert) for expert in routing],
             "experts": experts,
             "size": size,
+            "epochs": 2 * rungs_of(session)[-1],
         }
         for size in sizes
     ]
@@ -76,7 +78,9 @@ def sizes_of(config: SearchConfig) -> list[float]:
     return sorted(set(config.gate_choices or GATE_CHOICES), reverse=True)
 
 
-def probe_gate(path: str, routing: list[int], experts: int, size: float) -> dict[str, Any]:
+def probe_gate(
+    path: str, routing: list[int], experts: int, size: float, epochs: int
+) -> dict[str, Any]:
     """Train a network like the gate to name experts; returns the share of `right` names.
 
     It is trained as long as the sizes of experts are compared, and seeded alike at every size.
@@ -94,7 +98,7 @@ def probe_gate(path: str, routing: list[int], experts: int, size: float) -> dict
         context.dataset.validation,
         context.normaliser,
         partial(build_gate, context.dataset.input_shape, size=size),
-        config.recipe.for_epochs(2 * config.rungs[-1]),
+        config.recipe.for_epochs(epochs),
         derive_seed(config.seed, "gate"),
     )
     return {"right": found.accuracy}

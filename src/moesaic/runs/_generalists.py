@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from moesaic.bank import Observation, Trial
 from moesaic.config import SearchConfig
 from moesaic.errors import RunFailed
-from moesaic.runs._ask_and_tell import Portions, ask_and_tell
+from moesaic.runs._ask_and_tell import ask_and_tell
 from moesaic.runs._asked import record_asked
+from moesaic.runs._clock import closed_by
+from moesaic.runs._pace import GENERALISTS_SHARE, fit_rungs, portions, rungs_of
 from moesaic.runs._price import guide_price, priced
 from moesaic.runs._proxies import ClusterProxies
 from moesaic.runs._session import SearchSession
@@ -58,12 +60,14 @@ def train_generalists(
         options["extra"] = ClusterProxies(session, space)
     strategy = get_strategy(config.strategy, space, experts, weight, config.seed, **options)
     lowest = _lowest_rung(session, strategy, weight, gate)
+    fit_rungs(session, lowest, experts)
+    rungs = rungs_of(session)
     price = guide_price(config, lowest, weight, experts, gate)
     rung = lowest
-    for level in range(1, len(config.rungs)):
+    for level in range(1, len(rungs)):
         keep = max(experts + 1, len(lowest) // config.eta**level)
         chosen = promote(rung, weight, keep, price)
-        epochs = config.rungs[level] - config.rungs[level - 1]
+        epochs = rungs[level] - rungs[level - 1]
         trials = [
             Trial(
                 kind="expert",
@@ -96,9 +100,8 @@ def strategy_options(config: SearchConfig) -> dict[str, Any]:
 def _lowest_rung(
     session: SearchSession, strategy: Strategy, weight: NDArray[np.float64], gate: int
 ) -> list[Observation]:
-    """Ask, train and tell until the trials are used up or half the budget is."""
+    """Ask, train and tell until the trials are used up or a quarter of the budget is."""
     config = session.config
-    closed: int | None = session.bank.meta("generalists_closed")
     price: float | None = None
     rounds = count()
 
@@ -109,7 +112,8 @@ def _lowest_rung(
         foretold = [proposal.predicted for proposal in proposals]
         record_asked(session.bank, next(rounds), trials, foretold, price or 0.0)
         title = f"architectures {planned + 1} to {planned + len(trials)}"
-        return session.perform(title, trials)
+        # a later portion may be a single trial: without it the search knows less, and goes on
+        return session.perform(title, trials, some_must_succeed=planned == 0)
 
     def judge(measured: list[Observation]) -> list[Observation]:
         nonlocal price
@@ -118,16 +122,12 @@ def _lowest_rung(
         return priced(measured, price)
 
     def stop(planned: int) -> bool:
-        if closed is not None or not session.out_of_time(0.35):
-            return False
-        # the machine's speed decided this: it is recorded, so that a resumed run agrees
-        session.bank.set_meta("generalists_closed", planned)
-        return True
+        return closed_by(session, "generalists_closed", planned, GENERALISTS_SHARE)
 
     return ask_and_tell(
         strategy,
-        config.trials if closed is None else closed,
-        Portions.of(config.trials),
+        config.trials,
+        portions(session),
         lambda proposal, index: _trial(session, proposal, index),
         perform,
         stop,

@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moesaic.bank import Observation, Trial
+from moesaic.bank import Observation
 from moesaic.data import open_dataset
 from moesaic.runs._clock import closed_by, on_record
-from moesaic.runs._evidence import paired_interval
+from moesaic.runs._divide import Divisions
+from moesaic.runs._evidence import brier, paired_interval
 from moesaic.runs._session import SearchSession
-from moesaic.runs._structure import group_clusters
-from moesaic.seeds import derive_seed
 from moesaic.selection import Interval, climb
-from moesaic.spaces import Architecture
 from moesaic.structure import Partition
 
 MOST_EXPERTS = 8
@@ -37,7 +35,7 @@ def find_experts(
     """Return how many experts pay, and the gain of every step that was looked at.
 
     K experts are a mixture: K copies of the best generalist, from scratch, one for each of K groups
-    that the clusters are joined into, behind a gate that is taught the groups, by the recipe of the
+    of clusters (`Divisions`), behind a gate that is taught the groups, by the recipe of the
     final trainings. One expert is that network alone. All see every training sample as often and
     cost the same on a sample but for the gate, so a gain is what dividing the data gains, the
     gate's mistakes and what each expert cannot learn from the others' samples counted. The groups
@@ -45,7 +43,9 @@ def find_experts(
 
     The loss is Brier's (`brier`) on the validation split, paired over its samples, mean of
     `REPEATS` trainings, or of `MOST_REPEATS` where those leave a step open: where the gain would
-    do, but its interval holds zero. See `moesaic.selection.climb` for when more pay. What
+    do, but its interval holds zero. The gain is that of the samples of the group which a step
+    divides, as a part of the loss of all: the experts of the others are the same before and after
+    it, so that what differs there is chance. See `moesaic.selection.climb` for when more pay. What
     trainings differ by chance is not in the interval, but less of it is left in the mean of more;
     `LEAST_SHARE` of the loss must be gained besides.
 
@@ -57,8 +57,9 @@ def find_experts(
 
     Returns:
         `found` (K, 1 where no second expert pays), `experts` (what is trained, at least 2),
-        `most`, `least_share`, `unit`, `epochs` and `steps` (gain, validation loss and how many
-        trainings of both numbers these are the mean of), JSON-able.
+        `most`, `least_share`, `unit`, `epochs`, `steps` (gain, validation loss and how many
+        trainings of both numbers these are the mean of), `groups` (M,) of what is trained and
+        `ways` (by the number of groups, those that were compared), JSON-able.
     """
     known: dict[str, Any] | None = session.bank.meta("how_many")
     if known is not None:
@@ -68,7 +69,8 @@ def find_experts(
     best = generalists[int((loss @ weight).argmin())].trial.architecture
     most = min(MOST_EXPERTS, partition.count)
     epochs = _epochs(session, generalists)
-    mixtures = _Mixtures(session, best, epochs, labels)
+    divisions = None if best is None else Divisions(session, best, epochs, labels)
+    mixtures = _Mixtures(session, divisions, epochs, labels)
     judged: dict[tuple[int, int], list[int]] = {}
 
     def compare(few: int, more: int) -> tuple[Interval, float] | None:
@@ -81,14 +83,17 @@ def find_experts(
         return found
 
     experts, steps = climb(compare, most, least_share=LEAST_SHARE)
+    trained = max(2, experts)
     found = {
         "found": experts,
-        "experts": max(2, experts),
+        "experts": trained,
         "most": most,
         "least_share": LEAST_SHARE,
         "unit": "Brier score",
         "epochs": epochs,
         "steps": [{**step.to_dict(), "trainings": judged[step.few, step.more]} for step in steps],
+        "groups": None if divisions is None else divisions.of(trained).tolist(),
+        "ways": {} if divisions is None else divisions.to_dict(),
     }
     session.bank.set_meta("how_many", found)
     return found
@@ -103,33 +108,16 @@ def _epochs(session: SearchSession, generalists: Sequence[Observation]) -> int:
     """
     config = session.config
     most = config.most_epochs if config.epochs == "auto" else int(config.epochs)
-    budget = config.budget
-    if budget is None:
-        return most
 
     def affordable() -> int:
+        budget = config.budget
+        if budget is None:
+            return most
         seconds = max(one.seconds / int(one.trial.recipe["epochs"]) for one in generalists)
         left = 0.5 * budget - (time.monotonic() - session.started)
         return max(1, min(most, int(left * config.workers / max(1e-9, seconds * _LIKELY))))
 
     return on_record(session, "how_many_epochs", affordable)
-
-
-def brier(predictions: NDArray[np.float16], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the squared error (N,) of predicted probabilities: sum_c (p_c - [c is right])^2.
-
-    A proper score like the cross-entropy, but between 0 and 2 (Brier 1950): no sample that went
-    astray outweighs a hundred others.
-
-    Args:
-        predictions: (N, classes), stored log-probabilities.
-        labels: (N,).
-    """
-    told = np.exp(predictions.astype(np.float64))
-    told /= told.sum(axis=1, keepdims=True)
-    right = told[np.arange(len(labels)), labels]
-    score: NDArray[np.float64] = (told**2).sum(axis=1) - 2.0 * right + 1.0
-    return score
 
 
 class _Mixtures:
@@ -138,12 +126,12 @@ class _Mixtures:
     def __init__(
         self,
         session: SearchSession,
-        architecture: Architecture | None,
+        divisions: Divisions | None,
         epochs: int,
         labels: NDArray[np.int64],
     ) -> None:
         self._session = session
-        self._architecture = architecture
+        self._divisions = divisions
         self._epochs = epochs
         self._labels = labels
         self._asked = 0
@@ -156,10 +144,11 @@ class _Mixtures:
 
     def compare(self, few: int, more: int) -> tuple[Interval, float] | None:
         """Return the gain of more experts and the loss of few; None where one was not trained."""
-        if not (self.count(few) and self.count(more)):
+        if self._divisions is None or not (self.count(few) and self.count(more)):
             return None
         first, second = (np.mean(self._rows[count], axis=0) for count in (few, more))
-        return paired_interval([first], [second]), float(first.mean())
+        divided = self._divisions.divided(few, more)
+        return paired_interval([first], [np.where(divided, second, first)]), float(first.mean())
 
     def train(self, counts: Sequence[int], repeats: int) -> None:
         """Train what lacks of so many mixtures of each number; nothing past half the budget."""
@@ -168,13 +157,14 @@ class _Mixtures:
             for count in counts
             for repeat in range(self._planned.get(count, 0), repeats)
         ]
-        if not lacking or self._architecture is None:
+        divisions = self._divisions
+        if not lacking or divisions is None:
             return
         self._asked += 1
         if closed_by(self._session, "how_many_closed", self._asked, 0.5):
             return
         trials = [
-            _plan(self._session, self._architecture, count, repeat, self._epochs)
+            divisions.mixture(divisions.of(count), self._epochs, f"how-many-{count}", repeat)
             for count, repeat in lacking
         ]
         title = f"how many experts: are {counts[-1]} enough"
@@ -186,27 +176,3 @@ class _Mixtures:
             if done is not None:
                 predictions = self._session.bank.predictions(done.trial.key)
                 self._rows.setdefault(count, []).append(brier(predictions, self._labels))
-
-
-def _plan(
-    session: SearchSession, architecture: Architecture, count: int, repeat: int, epochs: int
-) -> Trial:
-    """Plan one training of `count` copies; its seed is that of any other number."""
-    config = session.config
-    payload: dict[str, Any] = {}
-    if count > 1:
-        payload = {
-            "experts": [architecture.to_dict()] * count,
-            "routing": group_clusters(str(session.folder.path), count).tolist(),
-            "taught": config.taught.to_dict(),
-            "top_k": min(config.top_k, count),
-        }
-    return Trial(
-        kind="expert" if count == 1 else "mixture",
-        stage=f"how-many-{count}",
-        index=repeat,
-        seed=derive_seed(config.seed, "how-many", repeat),
-        architecture=architecture if count == 1 else None,
-        recipe=config.recipe.for_epochs(epochs).to_dict(),
-        payload=payload,
-    )

@@ -42,6 +42,15 @@ class Run:
 
     def status(self) -> dict[str, Any]:
         """Return how far it is: stages in order, counts, failures, seconds spent."""
+        if not self.folder.started_file.exists() and not self.folder.result_file.exists():
+            return {
+                "run": str(self.folder.path),
+                "status": "unfinished",
+                "stages": [],
+                "trials": {**dict.fromkeys(_STATUSES, 0), "causes": {}},
+                "failures": [],
+                "seconds": None,
+            }
         with self.bank() as bank:
             stages: dict[str, dict[str, int]] = {}
             for trial in bank.trials():

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load_file
 
 from moesaic.bank import Bank, Observation
 from moesaic.data import Dataset
-from moesaic.mixture import save_model
-from moesaic.runs._context import load_context, load_partition, load_splits
+from moesaic.runs._context import load_partition, load_splits
+from moesaic.runs._epochs import FIRST_EPOCHS
 from moesaic.runs._final import Final
+from moesaic.runs._hand_over import hand_over
+from moesaic.runs._pace import rungs_of
 from moesaic.runs._price import price_report
 from moesaic.runs._result import (
     Scores,
@@ -28,8 +29,6 @@ from moesaic.runs._specialise import Choice, specialists_of
 from moesaic.runs._structure import cluster_weight
 from moesaic.runs._theory import theory
 from moesaic.runs._variants import Design, gate_macs
-from moesaic.runs._work import trained_experts
-from moesaic.runs._work_mixture import build_trial_network
 from moesaic.surrogate import get_surrogate
 
 
@@ -62,6 +61,7 @@ def assemble(session: SearchSession, evidence: Evidence) -> dict[str, Any]:
     dataset, partition = load_splits(path), load_partition(path)
     scores = score(session.folder.predictions, evidence.final, dataset)
     decided = verdict(scores)
+    decided["note"] = _cut_short(session, evidence.design.recipe.epochs)
     handed = decided["handed_over"]
     table = describe_variants(evidence.final, scores, evidence.test, handed)
     model = _hand_over(session, evidence, handed, scores, dataset)
@@ -97,6 +97,7 @@ def assemble(session: SearchSession, evidence: Evidence) -> dict[str, Any]:
             routing["usage"],
             seed,
         ),
+        "rungs": list(rungs_of(session)),
         "epochs": evidence.design.recipe.epochs,
         "saturation": bank.meta("saturation"),
         "target_macs": evidence.design.target,
@@ -108,6 +109,19 @@ def assemble(session: SearchSession, evidence: Evidence) -> dict[str, Any]:
     }
 
 
+def _cut_short(session: SearchSession, epochs: int) -> str | None:
+    """Return what a reader must know of final trainings that the budget ended early."""
+    config = session.config
+    least = min(FIRST_EPOCHS, config.most_epochs)
+    if config.budget is None or config.epochs != "auto" or epochs >= least:
+        return None
+    return (
+        f"The budget paid for {epochs} {'epoch' if epochs == 1 else 'epochs'} of final training, "
+        f"where {least} are the least without one: give a longer --budget for a model and a "
+        "verdict to rely on."
+    )
+
+
 def _hand_over(
     session: SearchSession, evidence: Evidence, name: str, scores: Scores, dataset: Dataset
 ) -> dict[str, Any]:
@@ -116,13 +130,6 @@ def _hand_over(
     right = scores.validation[name]
     best = max(right, key=lambda repeat: (float(right[repeat].mean()), -repeat))
     trial = repeats[best][0].trial
-    experts = trained_experts(trial)
-    top_k = int(trial.payload.get("top_k", 1))
-    shape, classes = dataset.input_shape, len(dataset.classes)
-    network = build_trial_network(experts, trial.payload, shape, classes)
-    checkpoint = session.bank.checkpoint(trial.key)
-    if checkpoint is not None:
-        network.load_state_dict(load_file(checkpoint))
     told = {
         "variant": name,
         "repeat": best,
@@ -130,16 +137,7 @@ def _hand_over(
         "validation_accuracy": float(right[best].mean()),
         "test_accuracy": float(scores.test[name][best].mean()),
     }
-    save_model(
-        session.folder.model,
-        network,
-        load_context(str(session.folder.path)).normaliser,
-        experts=experts,
-        input_shape=dataset.input_shape,
-        classes=dataset.classes,
-        top_k=top_k,
-        extra=told,
-    )
+    hand_over(session, trial, dataset, told)
     return told
 
 

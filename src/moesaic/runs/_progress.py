@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from moesaic.config import SearchConfig
+from moesaic.mixture import training_passes
 from moesaic.runs._sizing import MOST_SIZES
 
 _LIKELY_EPOCHS = 24
-_HOW_MANY = 8  # trainings as long as the final ones that finding K is likely to cost
+_HOW_MANY = 10  # trainings as long as the final ones that finding K is likely to cost
 
 
 @dataclass
@@ -52,6 +54,10 @@ class Estimate:
         else:
             self.already += work
 
+    def expect(self, rest: float) -> None:
+        """Tell what work is still to come, whatever was expected before."""
+        self.total = self.done + self.already + rest
+
     def seconds_left(self) -> float | None:
         """Return the estimate, or None while there is too little to go by."""
         if self.done <= 0:
@@ -60,34 +66,76 @@ class Estimate:
         return max(0.0, (self.total - self.done - self.already) * rate)
 
 
-def expected_work(config: SearchConfig, experts: int, epochs: int | None, domains: int) -> float:
+def expected_work(config: SearchConfig, experts: int, domains: int) -> float:
     """Return the work of a whole search in epochs of one network over the training split.
 
     Args:
         config: the settings.
         experts: K, or a guess while it is not chosen.
-        epochs: of the final trainings; None while they are not chosen.
         domains: how many are known; with two or more there is an oracle to train.
     """
     rungs = config.rungs
-    work = float(config.trials * rungs[0])
-    for level in range(1, len(rungs)):
-        promoted = max(experts + 1, config.trials // config.eta**level)
-        work += promoted * (rungs[level] - rungs[level - 1])
-    work += (experts + 2) * rungs[-1]
+    work = config.trials * rungs[0] + halving_work(config, rungs, config.trials, experts)
     if config.priced:
         work += MOST_SIZES * rungs[-1]  # twice the epochs, on half of the compute
-    chosen = epochs or (_LIKELY_EPOCHS if config.epochs == "auto" else int(config.epochs))
+    chosen = _LIKELY_EPOCHS if config.epochs == "auto" else int(config.epochs)
     if config.experts == "auto":
         work += _HOW_MANY * chosen
-    if config.epochs == "auto":
-        work += 3 * chosen
-    return work + config.repeats * final_passes(config, experts, domains) * chosen
+    if config.epochs == "auto" and config.budget is None:
+        work += 3 * chosen  # how long to train is compared
+    return work + sum(final_passes(config, experts, chosen, domains))
 
 
-def final_passes(config: SearchConfig, experts: int, domains: int) -> int:
-    """Return the work of one repeat of the final stage in full trainings of one network."""
-    alone = 2  # the mixture and the single network
-    if not config.baselines:
-        return alone
-    return alone + experts + 2 + (experts - 1) + (domains > 1)
+def halving_work(config: SearchConfig, rungs: Sequence[int], lowest: int, experts: int) -> float:
+    """Return the work of the promoted networks and of one round of specialists.
+
+    Args:
+        config: the settings.
+        rungs: epochs of the rungs.
+        lowest: how many networks the lowest rung trained.
+        experts: K, or a guess while it is not chosen.
+
+    Returns:
+        The work in epochs of one network over the training split.
+    """
+    work = float((experts + 2) * rungs[-1])
+    for level in range(1, len(rungs)):
+        promoted = max(experts + 1, lowest // config.eta**level)
+        work += promoted * (rungs[level] - rungs[level - 1])
+    return work
+
+
+def final_passes(
+    config: SearchConfig, experts: int, epochs: int, domains: int, routed: float | None = None
+) -> list[float]:
+    """Return the work of every training of the final stage, in epochs of one network.
+
+    Args:
+        config: the settings.
+        experts: K.
+        epochs: of a final training.
+        domains: how many are known; with two or more there is an oracle to train.
+        routed: what an epoch of a mixture costs after the opening; `top_k` when not given.
+    """
+    after = float(min(config.top_k, experts)) if routed is None else routed
+    mixture = training_passes(config.recipe.for_epochs(epochs), config.taught, experts, after)
+    alone = float(epochs)
+    passes = [mixture, alone]
+    if config.baselines:
+        passes.append(experts * alone)  # trained longer
+        passes += [mixture] * (2 + (domains > 1))  # copies, random experts, the oracle
+        passes += [alone] * (experts - 1)  # the further members of the ensemble
+    return config.repeats * passes
+
+
+def makespan(trainings: Sequence[float], workers: int) -> float:
+    """Return how long trainings take on some workers, the longest handed out first.
+
+    Args:
+        trainings: how long each takes.
+        workers: how many run at once.
+    """
+    busy = [0.0] * min(workers, max(1, len(trainings)))
+    for training in sorted(trainings, reverse=True):
+        heapq.heapreplace(busy, busy[0] + training)
+    return max(busy)

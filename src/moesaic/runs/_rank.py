@@ -61,7 +61,12 @@ def rank(
     begun = time.perf_counter()
     folder = open_folder(path)
     config = folder.config()
-    count = experts or _experts(config)
+    count = _experts(config) if experts is None else experts
+    if count < 1:
+        raise InputError(f"experts is {count}, expected 1 or more")
+    for name, most in (("max_macs", max_macs), ("max_parameters", max_parameters)):
+        if most is not None and not most > 0:
+            raise InputError(f"{name} is {most:g}, expected a number above 0")
     if train and (not isinstance(config, CampaignConfig) or also or count != config.experts):
         raise InputError(
             "--train trains mixtures as a campaign did: give one campaign and its number of experts"

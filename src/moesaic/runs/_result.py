@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from moesaic.bank import Bank, Observation, read_predictions
 from moesaic.data import Dataset, Split
 from moesaic.errors import RunFailed
-from moesaic.runs._evidence import mean_interval, paired_interval
+from moesaic.runs._evidence import mean_interval, paired_interval, standard_error
 from moesaic.runs._final import Final
 from moesaic.runs._specialise import STEP, Choice
 from moesaic.seeds import generator
-from moesaic.selection import Interval, cross_fitted_heterogeneity
+from moesaic.selection import Interval, can_be_halved, cross_fitted_heterogeneity
 from moesaic.structure import Partition
 from moesaic.training import sample_losses
 
@@ -86,25 +86,33 @@ def difference(right: Right, first: str | None, second: str | None) -> Interval 
 
     None where a variant is missing or no repeat has both.
     """
+    pairs = _pairs(right, first, second)
+    return paired_interval(*pairs) if pairs else None
+
+
+def _pairs(
+    right: Right, first: str | None, second: str | None
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]] | None:
+    """Return the right answers of two variants in the repeats both have, None without one."""
     one, other = right.get(first or "", {}), right.get(second or "", {})
     common = sorted(one.keys() & other.keys())
     if not common:
         return None
-    return paired_interval([one[repeat] for repeat in common], [other[repeat] for repeat in common])
+    return [one[repeat] for repeat in common], [other[repeat] for repeat in common]
 
 
 def verdict(scores: Scores) -> dict[str, Any]:
     """Decide by validation what is handed over, and say by test what it is worth.
 
     The simpler model wins within the noise: a mixture is handed over when its validation gain over
-    the strongest single network of the same inference cost is more than a quarter of the width of
-    its 95 % interval, about one standard error. It is worth it when its test gain, too, has an
-    interval above zero.
+    the strongest single network of the same inference cost is more than its standard error, over
+    samples and repeats. It is worth it when its test gain, too, has an interval above zero.
     """
     single, mixture = strongest(scores, SINGLES), strongest(scores, MIXTURES)
-    by_validation = difference(scores.validation, mixture, single)
+    pairs = _pairs(scores.validation, mixture, single)
+    by_validation = paired_interval(*pairs) if pairs else None
     by_test = difference(scores.test, mixture, single)
-    ahead = by_validation is not None and by_validation.mean > _one_error(by_validation)
+    ahead = bool(pairs and by_validation and by_validation.mean > standard_error(*pairs))
     handed = mixture if ahead else single or mixture
     if handed is None:
         raise RunFailed("no final training succeeded: see moesaic status")
@@ -123,10 +131,6 @@ def verdict(scores: Scores) -> dict[str, Any]:
         },
         "sentence": _sentence(worth, handed, by_test, by_validation),
     }
-
-
-def _one_error(interval: Interval) -> float:
-    return (interval.high - interval.low) / 4
 
 
 def _sentence(
@@ -189,18 +193,22 @@ def values(
     """Return what heterogeneity, specialisation and the gate are worth, with intervals.
 
     Heterogeneity and specialisation are in nats of validation loss, the gate in accuracy on the
-    test split: K copies of the best architecture with the taught gate against it alone.
+    test split: K copies of the best architecture with the taught gate against it alone. What
+    cannot be told is None: heterogeneity where the validation split is too small to be halved.
     """
     labels = dataset.validation.labels
     losses = np.stack(
         [sample_losses(bank.predictions(found.trial.key), labels) for found in generalists]
     )
     count = min(len(choice.experts), len(generalists))
-    heterogeneity = cross_fitted_heterogeneity(
-        losses, partition.validation, count, rng=generator(seed, "heterogeneity")
-    )
+    heterogeneity = None
+    if can_be_halved(partition.validation):
+        honest = cross_fitted_heterogeneity(
+            losses, partition.validation, count, rng=generator(seed, "heterogeneity")
+        )
+        heterogeneity = {**honest._asdict(), "unit": "nats"}
     found: dict[str, Any] = {
-        "heterogeneity": {**heterogeneity._asdict(), "unit": "nats"},
+        "heterogeneity": heterogeneity,
         "specialisation": _specialisation(bank, len(choice.experts), dataset, partition),
         "gate": None,
     }

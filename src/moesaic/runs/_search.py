@@ -10,7 +10,7 @@ import numpy as np
 from moesaic.config import SearchConfig
 from moesaic.data import Dataset
 from moesaic.errors import InputError
-from moesaic.execution import get_executor
+from moesaic.execution import check_executor
 from moesaic.runs._context import check_device, load_context, load_partition, make_space
 from moesaic.runs._design import design_final
 from moesaic.runs._epochs import choose_epochs
@@ -20,8 +20,9 @@ from moesaic.runs._generalists import strategy_options, train_generalists
 from moesaic.runs._how_many import find_experts
 from moesaic.runs._lifecycle import RunResult, begin
 from moesaic.runs._outcome import Evidence, assemble
+from moesaic.runs._pace import settle_batch
 from moesaic.runs._price import check_limit
-from moesaic.runs._progress import Watcher, expected_work
+from moesaic.runs._progress import Watcher, expected_work, final_passes
 from moesaic.runs._session import SearchSession
 from moesaic.runs._specialise import specialise
 from moesaic.runs._structure import cluster_weight, find_structure
@@ -51,8 +52,8 @@ def search(
     return begin(config, out, watcher or Watcher(), _check, execute_search)
 
 
-def _check(config: SearchConfig, dataset: Dataset) -> None:
-    """Refuse, before anything is written, what could only fail later."""
+def _check(config: SearchConfig, dataset: Dataset) -> SearchConfig:
+    """Refuse, before anything is written, what could only fail later; settle what data decide."""
     space = make_space(config, dataset)
     check_limit(config, space, dataset.input_shape, len(dataset.classes))
     get_strategy(config.strategy, space, 1, [1.0], **strategy_options(config))
@@ -61,13 +62,14 @@ def _check(config: SearchConfig, dataset: Dataset) -> None:
         make_prior(read_bank(config.transfer, space), space, config.seed)
     if config.address is None:  # else it is the cluster's machines that need the device
         check_device(config.device)
-    get_executor(config.executor, 1, address=config.address).close()
+    check_executor(config.executor, address=config.address)
     least = config.clusters or (2 if config.experts == "auto" else config.experts)
     if len(dataset.train) < least:
         raise InputError(
             f"{least} clusters were asked of {len(dataset.train)} training samples: "
             "lower --clusters and --experts or give more data"
         )
+    return settle_batch(config, dataset)
 
 
 def execute_search(session: SearchSession) -> dict[str, Any]:
@@ -89,7 +91,7 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
     domains = len(session.bank.meta("data")["domains"])
     auto = config.experts == "auto"
     experts = min(_LIKELY_EXPERTS, partition.count) if auto else int(config.experts)
-    session.estimate.total = expected_work(config, experts, None, domains)
+    session.estimate.total = expected_work(config, experts, domains)
     gate = gate_macs(dataset.input_shape, experts)
     rung, groups = train_generalists(session, space, weight, experts, gate)
     generalists = [found for found in rung if found.trial.subset is None] or rung
@@ -97,7 +99,8 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
     if how_many is not None:
         experts = int(how_many["experts"])
         session.watcher.say(f"{_in_words(how_many)}; {experts} are trained")
-        groups = None  # the strategy's are of another number
+        told = how_many.get("groups")  # the strategy's are of another number
+        groups = None if told is None else np.asarray(told, dtype=np.int64)
     gate = gate_macs(dataset.input_shape, experts)
     choice = specialise(session, rung, weight, experts, gate, groups, space)
     gates = choose_gate(session, choice.routing, experts, choice.worth)
@@ -106,7 +109,7 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
         1, len(partition.validation)
     )
     epochs = choose_epochs(session, design, shares.tolist())
-    session.estimate.total = expected_work(config, experts, epochs, domains)
+    session.estimate.expect(sum(final_passes(config, experts, epochs, domains)))
     design = design.for_epochs(epochs)
     final = run_final(session, design)
     test = read_test(session, final)

@@ -11,9 +11,10 @@ from typing import Any, Generic
 import numpy as np
 
 from moesaic.bank import Bank, Observation, Trial
-from moesaic.config import AnyConfig, SearchConfig
-from moesaic.errors import DiskFull, InputError, RunFailed
+from moesaic.config import AnyConfig, Recipe, SearchConfig, Taught
+from moesaic.errors import DamagedRun, DiskFull, InputError, RunFailed, TooLarge
 from moesaic.execution import Executor, Job, Outcome
+from moesaic.mixture import training_passes
 from moesaic.runs._folder import RunFolder
 from moesaic.runs._needs import gpus_of_a_trial, trial_needs
 from moesaic.runs._plan import to_observation, trial_to_dict
@@ -82,26 +83,29 @@ class Session(Generic[AnyConfig]):
                 self.estimate.finish(self.work(trial), paid_now=False)
         self.watcher.stage(title, len(by_key))
         queue = deque(waiting.values())
+        done = len(by_key) - len(waiting)
+
+        def ended(trial: Trial, note: str, *, paid_now: bool) -> None:
+            nonlocal done
+            done += 1
+            self.estimate.finish(self.work(trial), paid_now=paid_now)
+            self.watcher.trial(title, done, len(by_key), self.seconds_left(), note)
+            self.ended(trial)
 
         def hand_out(most: int) -> None:
-            for _ in range(most):
-                if not queue or (stop is not None and stop()):
-                    return
+            while most and queue and not (stop is not None and stop()):
                 trial = queue.popleft()
-                self.bank.start(trial.key)
                 seconds = self.config.trial_timeout if time_limit is None else time_limit(trial)
-                words = {"path": str(self.folder.path), "payload": trial_to_dict(trial)}
-                needs = self.needs(trial)
-                bytes_ = None if memory is None else memory(trial)
-                self.executor.submit(self.job(trial.key, run_trial, words, needs, seconds, bytes_))
+                if self._hand_out(trial, seconds, None if memory is None else memory(trial)):
+                    most -= 1
+                else:
+                    ended(trial, "failed: refused", paid_now=False)
 
         # two a worker, so that none waits; what is not handed out is still "planned" in the bank
         hand_out(2 * self.executor.capacity)
-        done = len(by_key) - len(waiting)
         for outcome in self.executor.results():
             hand_out(1)
             trial = waiting[outcome.key]
-            done += 1
             if outcome.status == "done" and outcome.value is not None:
                 note = self._record(trial, outcome.value)
             else:
@@ -109,14 +113,24 @@ class Session(Generic[AnyConfig]):
                 cause = outcome.cause or "error"
                 self.bank.fail(trial.key, cause, outcome.message or "", outcome.traceback or "")
                 note = f"failed: {cause}"
-            self.estimate.finish(self.work(trial), paid_now=True)
-            self.watcher.trial(title, done, len(by_key), self.seconds_left(), note)
-            self.ended(trial)
+            ended(trial, note, paid_now=True)
         found = [self._found(trial) for trial in trials]
         failed = [self.bank.status(trial.key) == "failed" for trial in trials]
         if some_must_succeed and trials and all(failed):
             raise RunFailed(self._why_all_failed(title, trials))
         return found
+
+    def _hand_out(self, trial: Trial, seconds: float | None, memory: int | None) -> bool:
+        """Hand a trial to the executor; False where no machine has the memory that it asks for."""
+        self.bank.start(trial.key)
+        words = {"path": str(self.folder.path), "payload": trial_to_dict(trial)}
+        job = self.job(trial.key, run_trial, words, self.needs(trial), seconds, memory)
+        try:
+            self.executor.submit(job)
+        except TooLarge as error:
+            self.bank.fail(trial.key, "refused", str(error), "")
+            return False
+        return True
 
     def call(
         self,
@@ -136,18 +150,45 @@ class Session(Generic[AnyConfig]):
         Raises:
             RunFailed: one of the calls failed.
         """
+        return [
+            _or_raise(title, outcome) for outcome in self._called(title, function, arguments, needs)
+        ]
+
+    def attempt(
+        self,
+        title: str,
+        function: Callable[..., Mapping[str, Any]],
+        arguments: Sequence[Mapping[str, Any]],
+    ) -> list[dict[str, Any] | None]:
+        """Run other work in the workers that may fail; None in the place of what did.
+
+        Args:
+            title: what a person is told this stage is.
+            function: what to call; it works in the run directory, its argument `path`.
+            arguments: of each call.
+        """
+        return [
+            None if outcome.status != "done" or outcome.value is None else dict(outcome.value)
+            for outcome in self._called(title, function, arguments)
+        ]
+
+    def _called(
+        self,
+        title: str,
+        function: Callable[..., Mapping[str, Any]],
+        arguments: Sequence[Mapping[str, Any]],
+        needs: Sequence[tuple[str, ...]] = (),
+    ) -> list[Outcome]:
+        """Return what became of every call, in order."""
         self.watcher.stage(title, len(arguments))
         for index, words in enumerate(arguments):
             files = needs[index] if needs else self.needs()
             self.executor.submit(self.job(f"{title}-{index}", function, words, files, None))
-        answers: dict[str, dict[str, Any]] = {}
+        outcomes: dict[str, Outcome] = {}
         for outcome in self.executor.results():
-            if outcome.status != "done" or outcome.value is None:
-                _raise_if_not_the_trials_fault(outcome)
-                raise RunFailed(f"{title} failed ({outcome.cause}): {outcome.message}")
-            answers[outcome.key] = dict(outcome.value)
-            self.watcher.trial(title, len(answers), len(arguments), None, "")
-        return [answers[f"{title}-{index}"] for index in range(len(arguments))]
+            outcomes[outcome.key] = outcome
+            self.watcher.trial(title, len(outcomes), len(arguments), None, "")
+        return [outcomes[f"{title}-{index}"] for index in range(len(arguments))]
 
     def out_of_time(self, share: float = 1.0) -> bool:
         """Whether this share of the budget is spent; never without a budget."""
@@ -231,14 +272,25 @@ SearchSession = Session[SearchConfig]
 def _raise_if_not_the_trials_fault(outcome: Outcome) -> None:
     """Stop the run for what the next trial would meet too; the trial can be run again later."""
     name, _, line = (outcome.message or "").partition(": ")
-    for kind in (DiskFull, InputError):
+    for kind in (DamagedRun, DiskFull, InputError):
         if name == kind.__name__:
             raise kind(line)
+
+
+def _or_raise(title: str, outcome: Outcome) -> dict[str, Any]:
+    if outcome.status != "done" or outcome.value is None:
+        _raise_if_not_the_trials_fault(outcome)
+        raise RunFailed(f"{title} failed ({outcome.cause}): {outcome.message}")
+    return dict(outcome.value)
 
 
 def work_of(trial: Trial) -> float:
     """Return the work of a trial in epochs of one network over the whole training split."""
     epochs = float(trial.recipe.get("epochs", 1))
+    if trial.kind == "mixture" and "taught" in trial.payload:
+        experts, top_k = len(trial.payload["experts"]), int(trial.payload.get("top_k") or 1)
+        taught = Taught(**trial.payload["taught"])
+        return training_passes(Recipe(**trial.recipe), taught, experts, top_k)
     if trial.subset is not None:
         return epochs * sum(trial.subset) / max(1, len(trial.subset))
     return epochs

@@ -42,6 +42,7 @@ class Sizing:
         stage: of the trials.
         input_shape: of one sample.
         classes: number of classes.
+        epochs: of a trial.
     """
 
     config: SearchConfig
@@ -49,6 +50,7 @@ class Sizing:
     stage: str
     input_shape: tuple[int, ...]
     classes: int
+    epochs: int
 
     def first(
         self,
@@ -137,7 +139,7 @@ class Sizing:
             seed=derive_seed(self.config.seed, self.stage, group),
             architecture=size,
             subset=subset,
-            recipe=self.config.recipe.for_epochs(2 * self.config.rungs[-1]).to_dict(),
+            recipe=self.config.recipe.for_epochs(self.epochs).to_dict(),
         )
 
     def _sizes(self, architecture: Architecture) -> list[tuple[int, Architecture]]:

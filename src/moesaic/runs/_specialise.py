@@ -13,6 +13,7 @@ from moesaic.config import SearchConfig
 from moesaic.errors import InputError, RunFailed
 from moesaic.runs._clock import closed_by, on_record
 from moesaic.runs._context import load_context
+from moesaic.runs._pace import rungs_of
 from moesaic.runs._price import (
     guide_price,
     limit_of,
@@ -164,7 +165,12 @@ def _choose_sizes(
     dataset = load_context(str(session.folder.path)).dataset
     wide = [found for found in generalists if found.trial.subset is None] or list(generalists)
     sizing = Sizing(
-        config, space, sizes_stage(config, experts), dataset.input_shape, len(dataset.classes)
+        config,
+        space,
+        sizes_stage(config, experts),
+        dataset.input_shape,
+        len(dataset.classes),
+        2 * rungs_of(session)[-1],
     )
     chosen = [bank[position] for position in choice.chosen]
     groups = np.asarray(choice.routing).argmax(axis=1).astype(np.int64)
@@ -276,7 +282,7 @@ def _round(
     control comes last.
     """
     config = session.config
-    recipe = config.recipe.for_epochs(config.rungs[-1]).to_dict()
+    recipe = config.recipe.for_epochs(rungs_of(session)[-1]).to_dict()
     stage = _stage(len(parents), number)
     trials = []
     for group, candidates in enumerate(parents):

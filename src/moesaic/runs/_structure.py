@@ -105,6 +105,12 @@ def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict
             f"the data gave {partition.count} clusters for {least} experts: lower --experts, or "
             "choose another --embedder"
         )
+    measured = len(np.unique(partition.validation))
+    if measured < least:
+        raise InputError(
+            f"only {measured} of {partition.count} clusters have validation samples, too few for "
+            f"{least} experts: lower --experts, choose another --clusters, or give more samples"
+        )
     quality = assess(
         partition,
         train,

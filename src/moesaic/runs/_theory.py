@@ -18,6 +18,7 @@ from moesaic.seeds import generator
 from moesaic.selection import (
     Step,
     best_objective,
+    can_be_halved,
     cluster_rank_correlation,
     joint_minus_decomposed,
     optimism,
@@ -62,7 +63,8 @@ def theory(
             all trainings that a surrogate proposed; None where it proposed none.
         ascent_violations: rounds after which the best measured objective of the bank was worse,
             counted along `objective` and along the selection's own history.
-        optimism: of the best objective: held-out less own loss of a choice made on one half.
+        optimism: of the best objective: held-out less own loss of a choice made on one half;
+            None where the validation split is too small to be halved.
         bound_violations: rounds in which the selection believed in measured more than
             2 * error_max worse than the incumbent; None where no surrogate proposed.
         joint_minus_decomposed: K experts for M clusters less every cluster its own, on the bank.
@@ -79,25 +81,27 @@ def theory(
     steps = [one for _, one in rounds if one is not None]
     path = _path(bank, weight, experts)
     counted = len(lowest) * len(clusters) > 0
-    honest = optimism(
-        np.stack([_losses(bank, one, labels) for one in (*highest, *special)]),
-        clusters,
-        experts,
-        rng=generator(seed, "optimism"),
-    )
+    honest = None
+    if can_be_halved(clusters):
+        honest = optimism(
+            np.stack([_losses(bank, one, labels) for one in (*highest, *special)]),
+            clusters,
+            experts,
+            rng=generator(seed, "optimism"),
+        )
     table = _matrix(highest)
     planned = np.bincount(np.asarray(choice.routing), weights=weight, minlength=experts)
     return {
         "surrogate_error_max": max((one.error_max for one in steps), default=None),
         "surrogate_error_mean": _mean_error(rounds),
         "ascent_violations": rises([value for _, value in path]) + rises(choice.history),
-        "optimism": honest.mean,
+        "optimism": None if honest is None else honest.mean,
         "bound_violations": sum(one.breaks_bound for one in steps) if steps else None,
         "joint_minus_decomposed": joint_minus_decomposed(table, weight, experts),
         "cluster_rank_correlation": cluster_rank_correlation(_matrix(lowest), weight),
         "rounds": _described(rounds),
         "objective": [{"after": name, "objective": value} for name, value in path],
-        "optimism_interval": honest._asdict(),
+        "optimism_interval": None if honest is None else honest._asdict(),
         "same_cluster_correlation": (
             _same_cluster(bank, lowest, clusters, labels, weight, seed) if counted else None
         ),

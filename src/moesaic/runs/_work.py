@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
-from moesaic.bank import Trial, save_checkpoint, save_predictions
+from moesaic.bank import Trial, read_checkpoint, save_checkpoint, save_predictions
 from moesaic.config import Recipe
 from moesaic.data import Split
 from moesaic.errors import BuildError
@@ -44,7 +43,7 @@ def run_trial(path: str, payload: dict[str, Any]) -> dict[str, Any]:
     torch.manual_seed(trial.seed)
     started = time.monotonic()
     with peak_memory() as memory:
-        network = _build(context, trial)
+        network = build_trial(context, trial)
         if isinstance(network, Mixture):
             found, numbers = train_mixture(context, trial, network)
         else:
@@ -71,7 +70,8 @@ def trained_experts(trial: Trial) -> list[Architecture]:
     return [trial.architecture]
 
 
-def _build(context: Context, trial: Trial) -> nn.Module:
+def build_trial(context: Context, trial: Trial) -> nn.Module:
+    """Return the untrained network of a trial, on the device of the run."""
     network = build_trial_network(
         trained_experts(trial), trial.payload, context.dataset.input_shape, context.classes
     ).to(context.device)
@@ -81,7 +81,7 @@ def _build(context: Context, trial: Trial) -> nn.Module:
 
 
 def _load(context: Context, network: nn.Module, key: str) -> None:
-    network.load_state_dict(load_file(context.folder.checkpoints / f"{key}.safetensors"))
+    network.load_state_dict(read_checkpoint(context.folder.checkpoints / f"{key}.safetensors"))
 
 
 def _train_expert(
@@ -128,7 +128,7 @@ def run_test(path: str, payload: dict[str, Any]) -> dict[str, Any]:
     trial = trial_from_dict(payload)
     context = load_context(path)
     test = load_splits(path).test
-    network = _build(context, trial)
+    network = build_trial(context, trial)
     _load(context, network, trial.key)
     network.eval()
     if isinstance(network, Mixture):

@@ -1,7 +1,7 @@
 """Selection: which experts, who serves which cluster, and what difference is worth."""
 
 from moesaic.selection._front import FrontPoint, cheapest_as_good, front, shadow_price
-from moesaic.selection._halves import Interval
+from moesaic.selection._halves import Interval, can_be_halved
 from moesaic.selection._heterogeneity import cross_fitted_heterogeneity, value_of_heterogeneity
 from moesaic.selection._marginal import Gain, climb
 from moesaic.selection._optimism import optimism
@@ -31,6 +31,7 @@ __all__ = [
     "Selection",
     "Step",
     "best_objective",
+    "can_be_halved",
     "cheapest_as_good",
     "climb",
     "cluster_rank_correlation",

@@ -34,6 +34,12 @@ class Half(NamedTuple):
     sizes: Floats
 
 
+def can_be_halved(cluster: ArrayLike) -> bool:
+    """Whether samples of these clusters (N,) can be cut into halves that share a cluster."""
+    _, sizes = np.unique(np.asarray(cluster), return_counts=True)
+    return bool(sizes.sum() >= 4 and sizes.max() >= 2)
+
+
 class Halves:
     """Tables of sample losses that are cut into halves within every cluster, again and again."""
 
@@ -56,9 +62,10 @@ class Halves:
                     f"sample losses {table.shape} and clusters {names.shape} do not fit: give "
                     "finite losses (experts, samples) and one cluster a sample"
                 )
-        if names.size < 4 or splits < 1:
+        if not can_be_halved(names) or splits < 1:
             raise InputError(
-                f"{names.size} samples and {splits} splits: halves need at least 4 samples, 1 split"
+                f"{names.size} samples and {splits} splits: halves need at least 4 samples, two of "
+                "them in one cluster, and 1 split"
             )
         _, self._member = np.unique(names, return_inverse=True)
         self._onehot = np.eye(int(self._member.max()) + 1)[self._member]

@@ -7,7 +7,7 @@ from moesaic.structure._embed import (
     embed_trained,
     train_embedder,
 )
-from moesaic.structure._join import join_clusters
+from moesaic.structure._join import join_clusters, join_confused, ways_to_divide
 from moesaic.structure._partition import CLUSTERERS, Partition, cluster, silhouette, whiten
 from moesaic.structure._quality import (
     Quality,
@@ -31,11 +31,13 @@ __all__ = [
     "embed_pixels",
     "embed_trained",
     "join_clusters",
+    "join_confused",
     "merge_indistinct",
     "probe_routing",
     "purity",
     "silhouette",
     "stability",
     "train_embedder",
+    "ways_to_divide",
     "whiten",
 ]

@@ -85,6 +85,7 @@ def fit(
     device = next(network.parameters()).device
     source = torch.Generator().manual_seed(seed)
     is_images = split.inputs.dim() == 4
+    reduced = recipe.precision == "bfloat16"  # of the products; weights and losses stay whole
     steps = recipe.epochs * sum(1 for _ in batches(split, recipe.batch_size, source))
     source.manual_seed(seed)
     if groups is None:
@@ -115,7 +116,8 @@ def fit(
             inputs = normaliser(raw.to(device))
             if is_images:
                 inputs = inputs.contiguous(memory_format=torch.channels_last)
-            loss = objective(inputs, split.labels[index].to(device), index, epoch)
+            with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
+                loss = objective(inputs, split.labels[index].to(device), index, epoch)
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise Diverged(f"the training loss became {value} in epoch {epoch + 1}")

@@ -30,6 +30,7 @@ class Blend:
         Cross-entropy is linear in its target, so this is the loss to the soft target
         share * onehot(y) + (1 - share) * onehot(y[partner]), smoothed or not.
         """
+        logits = logits.float()
         own = nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
         if self.partner is None:
             return own

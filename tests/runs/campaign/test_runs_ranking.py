@@ -108,6 +108,8 @@ def test_names_and_costs_limit_what_is_ranked(finished):
         ({"experts": 6}, "5 experts with predictions"),
         ({"score": "orcale"}, "oracle"),
         ({"max_parameters": 1.0}, "max_parameters"),
+        ({"max_macs": float("nan")}, "max_macs is nan, expected a number above 0"),
+        ({"experts": 0}, "experts is 0, expected 1 or more"),
         ({"experts": 3, "train": 1}, "number of experts"),
     ],
 )

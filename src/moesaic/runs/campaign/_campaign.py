@@ -12,7 +12,7 @@ from moesaic.bank import Observation
 from moesaic.config import CampaignConfig
 from moesaic.data import Dataset
 from moesaic.errors import InputError, RunFailed
-from moesaic.execution import get_executor
+from moesaic.execution import check_executor
 from moesaic.runs._context import check_device, load_context, load_partition
 from moesaic.runs._lifecycle import RunResult, begin
 from moesaic.runs._progress import Watcher
@@ -72,7 +72,7 @@ def plan_campaign(config: CampaignConfig) -> list[tuple[str, ...]]:
     return planner.next(config.candidates, [])
 
 
-def _check(config: CampaignConfig, dataset: Dataset) -> None:
+def _check(config: CampaignConfig, dataset: Dataset) -> CampaignConfig:
     """Refuse, before anything is written, what could only fail later."""
     pool = pool_of(config)
     if not dataset.is_images:
@@ -92,7 +92,8 @@ def _check(config: CampaignConfig, dataset: Dataset) -> None:
         )
     if config.address is None:  # else it is the cluster's machines that need the device
         check_device(config.device)
-    get_executor(config.executor, 1, address=config.address).close()
+    check_executor(config.executor, address=config.address)
+    return config
 
 
 def execute_campaign(session: Session[CampaignConfig]) -> dict[str, Any]:
@@ -101,8 +102,7 @@ def execute_campaign(session: Session[CampaignConfig]) -> dict[str, Any]:
     check_plugins(session)
     pool = pool_of(config)
     remember(session.bank, "pool", list(pool), "the pool names other families than before")
-    least = config.experts if config.preset == "taught" else 2
-    structure = find_structure(session, least, config.clusters, _STRUCTURE_EPOCHS)
+    structure = find_structure(session, config.least_clusters, config.clusters, _STRUCTURE_EPOCHS)
     partition = load_partition(path)
     counts = np.bincount(partition.validation, minlength=partition.count)
     shares = counts / counts.sum()

@@ -7,18 +7,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from scipy import stats
 
 from moesaic.bank import Observation, read_predictions
 from moesaic.config import CampaignConfig
 from moesaic.data import Dataset, Split
-from moesaic.mixture import save_model
-from moesaic.runs._context import load_context, load_splits
+from moesaic.runs._context import load_splits
 from moesaic.runs._evidence import paired_interval
+from moesaic.runs._hand_over import hand_over
 from moesaic.runs._session import Session
-from moesaic.runs._work import trained_experts
-from moesaic.runs._work_mixture import build_trial_network
 from moesaic.runs.campaign._candidates import Candidate
 from moesaic.runs.campaign._found import Found
 from moesaic.runs.campaign._rounds import leaders
@@ -37,7 +34,8 @@ def assemble_campaign(
     table = _table(session, found, test, dataset)
     judged = _verdict(table)
     members = table[judged["handed_over"]]["members"]
-    model = _hand_over(session, bank.observation(members[0]), dataset, judged["handed_over"])
+    model = {"variant": judged["handed_over"], "trial": members[0]}
+    hand_over(session, bank.trial(members[0]), dataset, model)
     done = [c.families for c in found.candidates if c.status == "done"]
     return {
         "run": str(session.folder.path),
@@ -205,30 +203,6 @@ def _verdict(table: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "gain_test": gain,
         "sentence": sentence,
     }
-
-
-def _hand_over(
-    session: Session[CampaignConfig], observation: Observation, dataset: Dataset, variant: str
-) -> dict[str, Any]:
-    """Write the preferred model to the model folder."""
-    trial = observation.trial
-    experts = trained_experts(trial)
-    network = build_trial_network(experts, trial.payload, dataset.input_shape, len(dataset.classes))
-    checkpoint = session.bank.checkpoint(trial.key)
-    if checkpoint is not None:
-        network.load_state_dict(load_file(checkpoint))
-    told = {"variant": variant, "trial": trial.key}
-    save_model(
-        session.folder.model,
-        network,
-        load_context(str(session.folder.path)).normaliser,
-        experts=experts,
-        input_shape=dataset.input_shape,
-        classes=dataset.classes,
-        top_k=int(trial.payload.get("top_k") or 1),
-        extra=told,
-    )
-    return told
 
 
 def _described(

@@ -8,6 +8,7 @@ import numpy as np
 from report_helpers import FakeRun, make_dataset, render
 
 from moesaic.bank import Observation, Trial
+from moesaic.report._overview import _judge as judge_verdict
 from moesaic.report._search import mean_validation_loss
 from moesaic.report._variants import _reach
 
@@ -29,6 +30,15 @@ def test_what_a_reader_must_know_of_a_verdict_stands_below_it(fake_run, page):
     assert "The budget paid for 2 epochs <b>" in shown.text
     assert "went on to 4" in shown.section("search").text
     assert "The budget paid" not in page.text
+
+
+def test_a_gain_that_only_the_test_shows_is_not_called_none(fake_run):
+    verdict = fake_run.result["verdict"] | {"worth": False, "handed_over": "single_long"}
+    ahead = {"mean": 0.02, "low": 0.01, "high": 0.03}
+    across = ahead | {"low": -0.01}
+    assert judge_verdict(verdict | {"gain_test": ahead}).text == "not proven"
+    assert judge_verdict(verdict | {"gain_test": across}).text == "not worth it"
+    assert judge_verdict(verdict | {"gain_test": None}).text == "no verdict"
 
 
 def test_without_baselines_and_repeats_the_page_says_so(tmp_path):

@@ -54,11 +54,12 @@ def _judge(verdict: dict[str, Any]) -> Judgement:
         return Judgement("good", "worth it")
     if verdict.get("handed_over") in ("mixture", "homogeneous"):
         return Judgement("open", "not proven")
-    return (
-        Judgement("bad", "not worth it")
-        if verdict.get("gain_test")
-        else Judgement("open", "no verdict")
-    )
+    gain = verdict.get("gain_test")
+    if not gain:
+        return Judgement("open", "no verdict")
+    if (number(gain.get("low")) or 0.0) > 0:
+        return Judgement("open", "not proven")
+    return Judgement("bad", "not worth it")
 
 
 def build_data(told: dict[str, Any], name: str) -> dict[str, Any]:

@@ -106,7 +106,8 @@ def verdict(scores: Scores) -> dict[str, Any]:
 
     The simpler model wins within the noise: a mixture is handed over when its validation gain over
     the strongest single network of the same inference cost is more than its standard error, over
-    samples and repeats. It is worth it when its test gain, too, has an interval above zero.
+    samples and repeats. It is worth it when its test gain, too, has an interval above zero. Where
+    only the latter is so, the sentence calls it open.
     """
     single, mixture = strongest(scores, SINGLES), strongest(scores, MIXTURES)
     pairs = _pairs(scores.validation, mixture, single)
@@ -145,6 +146,12 @@ def _sentence(
     )
     if worth:
         return f"A mixture is worth it on this data: {points}."
+    if by_test.low > 0:
+        return (
+            f"Whether a mixture is worth it on this data is open: {points}, but validation, which "
+            f"decides, does not prefer it ({100 * by_validation.mean:+.1f}); the single network is "
+            "handed over."
+        )
     taken = (
         "validation prefers it all the same, so it is handed over"
         if handed in MIXTURES

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from report_helpers import Page
+from page_reader import Page
 
 from moesaic.config import make_campaign_config
 from moesaic.report import write_report

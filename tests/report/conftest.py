@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from report_helpers import FakeRun, Page, make_dataset
+from page_reader import Page
+from report_helpers import FakeRun, make_dataset
 
 from moesaic.report import write_report
 

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import pytest
 from campaign_page_helpers import POOL, FakeCampaign
-from report_helpers import FakeRun, Page, make_dataset
+from page_reader import Page
+from report_helpers import FakeRun, make_dataset
 
 from moesaic.errors import InputError
 from moesaic.report import write_report

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from report_helpers import FakeRun, Page, render
+from page_reader import Page
+from report_helpers import FakeRun, render
 
 
 def told(**changes: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ It also cuts data sets to a part of their training samples. It concludes nothing
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import moesaic
 from benchmarks._show import PlainWatcher
 from moesaic.bank import Observation, Trial, read_predictions
 from moesaic.config import SearchConfig
-from moesaic.data import open_dataset
+from moesaic.data import near_duplicates, open_dataset
+from moesaic.data._arrays import NpzSource
 from moesaic.errors import InputError
 from moesaic.runs import RunResult, Watcher
 from moesaic.runs._context import load_context, load_partition, make_space
@@ -31,7 +33,9 @@ from moesaic.seeds import generator
 TEST = "benchmark-test"
 
 
-def cut(data: str, samples: int | None, seed: int, folder: Path) -> str:
+def cut(
+    data: str, samples: int | None, seed: int, folder: Path, alike: Sequence[float] = ()
+) -> str:
     """Write a part of the training images of every .npz source; test images stay as they are.
 
     Args:
@@ -39,23 +43,40 @@ def cut(data: str, samples: int | None, seed: int, folder: Path) -> str:
         samples: most training images of each source; None leaves all as they are.
         seed: of the draw.
         folder: where the parts are written; parts that are there are taken again.
+        alike: for each source, how similar training images must be to be on one side of its split
+            (`moesaic.data.near_duplicates`, looked for before the cut), 0 to ask for none; none
+            given asks for none.
     """
-    if samples is None:
+    sources = data.split("+")
+    if alike and len(alike) != len(sources):
+        raise InputError(f"give one similarity for each of the {len(sources)} sources, 0 for none")
+    if samples is None and not any(alike):
         return data
     parts = []
-    for place, source in enumerate(data.split("+")):
-        path = folder / f"{Path(source).stem}-{place}-{samples}-{seed}.npz"
+    for place, (source, similarity) in enumerate(
+        zip(sources, alike or [0] * len(sources), strict=True)
+    ):
+        size = "all" if samples is None else str(samples)
+        name = f"{Path(source).stem}-{place}-{size}-{seed}"
+        path = folder / (f"{name}-{similarity:g}.npz" if similarity else f"{name}.npz")
         if not path.exists():
             if not Path(source).is_file():
                 raise InputError(f"--samples cuts .npz files only, given {source}")
             with np.load(source, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
+            if similarity:
+                train = NpzSource().load(source, seed=seed, image_size=None).train
+                groups = near_duplicates(train.inputs, train.labels, similarity)
+                arrays["train_groups"] = groups
             rng = generator(seed, "benchmark/samples", place)
             kept = np.sort(rng.permutation(len(arrays["train_labels"]))[:samples])
-            for name in ("train_images", "train_labels"):
+            for name in {"train_images", "train_labels", "train_groups"} & set(arrays):
                 arrays[name] = arrays[name][kept]
             folder.mkdir(parents=True, exist_ok=True)
-            np.savez(path, **arrays)
+            # several runs may share the folder: what is there must be whole
+            half = path.with_name(f"{path.stem}.{os.getpid()}.npz")
+            np.savez(half, **arrays)
+            half.replace(path)
         parts.append(str(path))
     return "+".join(parts)
 

@@ -58,7 +58,7 @@ def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
     """Search with one seed, train the ladder beside it and measure everything on test."""
     place = words.out / f"seed-{seed}"
     settings = {
-        "data": cut(words.data, words.samples, seed, words.out / "data"),
+        "data": cut(words.data, words.samples, seed, words.out / "data", words.near_duplicates),
         "image_size": words.image_size,
         "experts": words.experts,
         "price": words.price,
@@ -306,6 +306,14 @@ def main() -> int:
     parser.add_argument("--experts", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--samples", type=int, default=5000, help="training images of each source")
+    parser.add_argument(
+        "--near-duplicates",
+        type=float,
+        nargs="*",
+        default=[],
+        metavar="SIMILARITY",
+        help="for each source, above which training images stay on one side of the split; 0: none",
+    )
     parser.add_argument(
         "--price", type=float, default=1.0, help="points of accuracy per million MACs"
     )

@@ -153,6 +153,16 @@ def test_samples_are_cut_once_and_the_test_images_stay(tmp_path: Path) -> None:
         cut("digits", 40, 0, tmp_path / "cut")
 
 
+def test_near_duplicates_of_a_source_are_grouped_before_the_cut(tmp_path: Path) -> None:
+    spec = f"{write(tmp_path / 'a.npz', 0)}+{write(tmp_path / 'b.npz', 90)}"
+    first, second = cut(spec, 40, 0, tmp_path / "cut", [0.8, 0]).split("+")
+    with np.load(first) as stored, np.load(second) as other:
+        assert stored["train_groups"].shape == stored["train_labels"].shape == (40,)
+        assert "train_groups" not in other
+    with pytest.raises(InputError, match="each of the 2 sources"):
+        cut(spec, 40, 0, tmp_path / "cut", [0.8])
+
+
 def test_clusters_on_their_source_are_counted(tmp_path: Path) -> None:
     spec = f"{write(tmp_path / 'a.npz', 0)}+{write(tmp_path / 'b.npz', 90)}"
     dataset = load_dataset(spec, seed=0)

@@ -126,6 +126,27 @@ def test_given_domains_are_kept(tmp_path):
     assert dataset.train.domains.equal((dataset.train.labels >= 2).long())
 
 
+@pytest.mark.parametrize(
+    "groups", [np.arange(40) // 2, np.array([f"p{i // 2}" for i in range(40)])]
+)
+def test_a_split_that_is_drawn_divides_no_group(tmp_path, groups):
+    images = np.zeros((40, 8, 8), dtype=np.uint8) + (np.arange(40) // 2)[:, None, None].astype("u1")
+    named = {"train_images": images, "train_labels": LABELS, "train_groups": groups}
+    for arrays in ({"X": images, "y": LABELS, "groups": groups}, named):
+        dataset = load_dataset(save(tmp_path, **arrays))
+        assert dataset.notes == ()
+        parts = (dataset.train, dataset.validation, dataset.test)
+        of = [set(part.inputs[:, 0, 0, 0].tolist()) for part in parts]
+        assert sum(map(len, of)) == 20
+
+
+def test_groups_that_cannot_be_are_refused(tmp_path):
+    with pytest.raises(InputError, match="give one each"):
+        load_dataset(save(tmp_path, X=VECTORS, y=LABELS, groups=np.arange(39)))
+    with pytest.raises(InputError, match="a number or a name of every"):
+        load_dataset(save(tmp_path, X=VECTORS, y=LABELS, groups=np.arange(40) / 2))
+
+
 def test_a_given_validation_split_is_kept_and_unknown_arrays_are_named(tmp_path):
     path = save(
         tmp_path,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moesaic.data import RawData, Split
-from moesaic.data._split import divide, stratified_holdout
+from moesaic.data._split import divide, grouped_holdout, stratified_holdout
 from moesaic.errors import InputError
 
 counts = st.lists(st.integers(1, 40), min_size=1, max_size=12)
@@ -84,3 +86,51 @@ def test_a_class_of_one_sample_stays_in_train():
 def test_only_single_samples_cannot_be_divided():
     with pytest.raises(InputError, match="too few samples a class"):
         divide("x", raw_of([1] * 12), seed=0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 15)), min_size=1, max_size=80),
+    st.floats(0.05, 0.5),
+    st.integers(0, 2**32),
+)
+@settings(max_examples=200, deadline=None)
+def test_no_group_is_on_both_sides(samples, share, seed):
+    labels, groups = (np.array(each) for each in zip(*samples, strict=True))
+    kept, held = grouped_holdout(labels, groups, share, np.random.default_rng(seed))
+    assert sorted([*kept, *held]) == list(range(len(labels)))
+    assert not set(groups[kept]) & set(groups[held])
+    assert set(labels[held]) <= set(labels[kept])
+
+
+@given(counts, st.floats(0.05, 0.5), st.integers(0, 2**32))
+@settings(max_examples=50, deadline=None)
+def test_groups_of_one_sample_are_held_out_as_samples_are(sizes, share, seed):
+    labels = labels_of(sizes, seed)
+    alone = np.random.default_rng(seed).permutation(len(labels))
+    _, grouped = grouped_holdout(labels, alone, share, np.random.default_rng(seed))
+    _, plain = stratified_holdout(labels, share, np.random.default_rng(seed))
+    assert np.bincount(labels[grouped], minlength=len(sizes)).tolist() == (
+        np.bincount(labels[plain], minlength=len(sizes)).tolist()
+    )
+
+
+def test_groups_larger_than_the_share_are_held_out_whole():
+    labels, groups = np.zeros(30, int), np.repeat([7, 8, 9], 10)  # three patients of ten images
+    _, held = grouped_holdout(labels, groups, 0.2, np.random.default_rng(0))
+    assert len(held) == 10
+    assert len(set(groups[held])) == 1
+
+
+def test_divide_keeps_groups_together_in_both_draws():
+    raw = raw_of([60, 60])
+    group = np.arange(120) // 4
+    dataset = divide("x", replace(raw, groups=torch.from_numpy(group)), seed=0)
+    parts = [dataset.train, dataset.validation, dataset.test]
+    where = [set(group[part.inputs[:, 0].long().numpy()].tolist()) for part in parts]
+    assert sum(map(len, where)) == len(set(group.tolist()))
+    assert len(dataset.test) >= 16
+
+
+def test_one_group_cannot_be_divided():
+    with pytest.raises(InputError, match="no group can be spared: give more groups than 1"):
+        divide("x", replace(raw_of([20, 20]), groups=torch.zeros(40, dtype=torch.int64)), seed=0)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from moesaic.data._convert import convert_inputs, convert_labels
 from moesaic.data._dataset import Split
@@ -22,9 +23,11 @@ _NAMED = {
     for part in ("train", "validation", "test")
 }
 _PLAIN = {"train": ("X", "y", "domains")}
+_GROUPS = {"X": "groups", "train_images": "train_groups"}
 KEYS = frozenset(key for keys in (*_NAMED.values(), *_PLAIN.values()) for key in keys) | {
     "classes",
     "domain_names",
+    *_GROUPS.values(),
 }
 EXPECTED = (
     "train_images and train_labels (and, if you have them, test_images, test_labels, classes), "
@@ -118,6 +121,8 @@ def raw_from_arrays(where: str, present: list[str], read: Read) -> RawData:
         )
         for part, keys in parts.items()
     }
+    key = _GROUPS[layout["train"][0]]
+    groups = _group_numbers(get(key), key, where) if key in present else None
     unused = sorted(set(present) - KEYS)
     if unused:
         notes.append(f"not used: {', '.join(unused)}")
@@ -128,7 +133,18 @@ def raw_from_arrays(where: str, present: list[str], read: Read) -> RawData:
         splits.get("test"),
         named if domains else None,
         notes=tuple(notes),
+        groups=groups,
     )
+
+
+def _group_numbers(array: NDArray[Any], key: str, where: str) -> Tensor:
+    """Return groups (N,), named by numbers or text, numbered from 0."""
+    if array.ndim != 1 or array.dtype.kind not in "USiu":
+        raise InputError(
+            f"'{key}' in '{where}' is {array.dtype} {array.shape}: expected a number or a name of "
+            "every training sample's group, (N,)"
+        )
+    return torch.from_numpy(np.unique(array, return_inverse=True)[1].astype(np.int64))
 
 
 def _read(read: Read, key: str, where: str) -> NDArray[Any]:

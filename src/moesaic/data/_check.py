@@ -38,6 +38,11 @@ def check_raw(name: str, raw: RawData) -> None:
     total = sum(len(split) for split in raw.splits().values())
     for part, split in raw.splits().items():
         _check_split(f"the {part} split of '{name}'", split, raw)
+    if raw.groups is not None and raw.groups.shape != raw.train.labels.shape:
+        raise InputError(
+            f"the train split of '{name}' has groups {tuple(raw.groups.shape)} for "
+            f"{len(raw.train)} samples: give one each"
+        )
     if total < FEWEST_SAMPLES:
         raise InputError(f"'{name}' holds {total} samples: at least {FEWEST_SAMPLES} are needed")
     if len(set(raw.classes)) < len(raw.classes):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from moesaic.data._dataset import Split
 
 
@@ -20,6 +22,8 @@ class RawData:
         domain_names: names of the domains that the splits' `domains` index, or None.
         skipped: samples that could not be read and were left out.
         notes: what the person should know about the reading, one sentence each.
+        groups: int64 (N,), which samples of `train` belong together, such as frames of one video:
+            a split that is drawn divides no group. None where every sample stands alone.
     """
 
     train: Split
@@ -29,6 +33,7 @@ class RawData:
     domain_names: tuple[str, ...] | None = None
     skipped: int = 0
     notes: tuple[str, ...] = ()
+    groups: Tensor | None = None
 
     def splits(self) -> dict[str, Split]:
         """Return the splits that are there, by name."""

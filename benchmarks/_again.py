@@ -18,6 +18,7 @@ from moesaic.bank import Observation, Trial, read_predictions
 from moesaic.config import SearchConfig
 from moesaic.data import near_duplicates, open_dataset
 from moesaic.data._arrays import NpzSource
+from moesaic.data._split import grouped_holdout
 from moesaic.errors import InputError
 from moesaic.runs import RunResult, Watcher
 from moesaic.runs._context import load_context, load_partition, make_space
@@ -34,7 +35,12 @@ TEST = "benchmark-test"
 
 
 def cut(
-    data: str, samples: int | None, seed: int, folder: Path, alike: Sequence[float] = ()
+    data: str,
+    samples: int | None,
+    seed: int,
+    folder: Path,
+    alike: Sequence[float] = (),
+    held_out: float | None = None,
 ) -> str:
     """Write a part of the training images of every .npz source; test images stay as they are.
 
@@ -46,11 +52,13 @@ def cut(
         alike: for each source, how similar training images must be to be on one side of its split
             (`moesaic.data.near_duplicates`, looked for before the cut), 0 to ask for none; none
             given asks for none.
+        held_out: share of the part that is written as its validation split; None leaves that to the
+            reader of the data, who draws a fifth.
     """
     sources = data.split("+")
     if alike and len(alike) != len(sources):
         raise InputError(f"give one similarity for each of the {len(sources)} sources, 0 for none")
-    if samples is None and not any(alike):
+    if samples is None and not any(alike) and held_out is None:
         return data
     parts = []
     for place, (source, similarity) in enumerate(
@@ -58,7 +66,8 @@ def cut(
     ):
         size = "all" if samples is None else str(samples)
         name = f"{Path(source).stem}-{place}-{size}-{seed}"
-        path = folder / (f"{name}-{similarity:g}.npz" if similarity else f"{name}.npz")
+        name += f"-{similarity:g}" if similarity else ""
+        path = folder / (f"{name}.npz" if held_out is None else f"{name}-held-{held_out:g}.npz")
         if not path.exists():
             if not Path(source).is_file():
                 raise InputError(f"--samples cuts .npz files only, given {source}")
@@ -72,6 +81,8 @@ def cut(
             kept = np.sort(rng.permutation(len(arrays["train_labels"]))[:samples])
             for name in {"train_images", "train_labels", "train_groups"} & set(arrays):
                 arrays[name] = arrays[name][kept]
+            if held_out is not None:
+                _hold_out(arrays, held_out, generator(seed, "benchmark/held out", place))
             folder.mkdir(parents=True, exist_ok=True)
             # several runs may share the folder: what is there must be whole
             half = path.with_name(f"{path.stem}.{os.getpid()}.npz")
@@ -79,6 +90,16 @@ def cut(
             half.replace(path)
         parts.append(str(path))
     return "+".join(parts)
+
+
+def _hold_out(arrays: dict[str, Any], share: float, rng: np.random.Generator) -> None:
+    """Make a part of the training images the validation split; no group is divided."""
+    labels = arrays["train_labels"]
+    groups = arrays.pop("train_groups", np.arange(len(labels)))
+    kept, held = grouped_holdout(labels, groups, share, rng)
+    for part in ("images", "labels"):
+        whole = arrays[f"train_{part}"]
+        arrays[f"train_{part}"], arrays[f"validation_{part}"] = whole[kept], whole[held]
 
 
 def search_or_resume(

@@ -57,8 +57,9 @@ COPIES, SEARCHED_CELL = "homogeneous {:g}", "homogeneous {:g}, expert's cell"
 def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
     """Search with one seed, train the ladder beside it and measure everything on test."""
     place = words.out / f"seed-{seed}"
+    parts = (words.out / "data", words.near_duplicates, words.held_out)
     settings = {
-        "data": cut(words.data, words.samples, seed, words.out / "data", words.near_duplicates),
+        "data": cut(words.data, words.samples, seed, *parts),
         "image_size": words.image_size,
         "experts": words.experts,
         "price": words.price,
@@ -306,6 +307,9 @@ def main() -> int:
     parser.add_argument("--experts", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--samples", type=int, default=5000, help="training images of each source")
+    parser.add_argument(
+        "--held-out", type=float, help="share of the samples that validates; a fifth when not given"
+    )
     parser.add_argument(
         "--near-duplicates",
         type=float,

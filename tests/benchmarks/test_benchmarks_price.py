@@ -159,6 +159,13 @@ def test_near_duplicates_of_a_source_are_grouped_before_the_cut(tmp_path: Path) 
     with np.load(first) as stored, np.load(second) as other:
         assert stored["train_groups"].shape == stored["train_labels"].shape == (40,)
         assert "train_groups" not in other
+    halves = cut(spec, 40, 0, tmp_path / "cut", [0.8, 0], 0.5).split("+")
+    for path in halves:
+        with np.load(path) as stored:
+            assert stored["train_labels"].shape == stored["train_images"].shape[:1]
+            assert 12 <= len(stored["validation_labels"]) == len(stored["validation_images"]) <= 20
+            assert len(stored["train_labels"]) + len(stored["validation_labels"]) == 40
+            assert "train_groups" not in stored
     with pytest.raises(InputError, match="each of the 2 sources"):
         cut(spec, 40, 0, tmp_path / "cut", [0.8])
 

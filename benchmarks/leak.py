@@ -27,7 +27,7 @@ from benchmarks._show import answer
 from moesaic.config import Recipe, parse_assignments
 from moesaic.data import Dataset, Normaliser, Split, load_dataset
 from moesaic.seeds import derive_seed
-from moesaic.spaces import nasbench201
+from moesaic.spaces._cells import nasbench201
 from moesaic.training import cross_entropy_objective, fit, predict_logits
 
 CELL = (

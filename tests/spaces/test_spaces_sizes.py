@@ -114,6 +114,28 @@ def test_choices_that_make_no_sense_are_refused(widths, depths, words):
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 
 
+def test_behind_a_stride_what_costs_as_much_is_on_offer():
+    """Without choices given, the dearest of every stride cost alike, and given ones are kept."""
+    inner = get_space("nasbench201", widths=(8, 16, 32))
+    space = SizedSpace(inner, None, (), (1, 2, 4))
+    cell = inner.parse(CELL)
+    found: dict[str, list[int]] = {}
+    for sized in space.sizes(cell):
+        name = space.stratum(sized).split("/")[1].partition(" ")[2]
+        cost = space.estimate_macs(sized, (3, 32, 32), 10)
+        found.setdefault(name, []).append(cost)
+    assert {name: len(costs) for name, costs in found.items()} == {
+        "": 5,
+        "stride 2": 7,
+        "stride 4": 9,
+    }
+    most = [max(costs) for costs in found.values()]
+    assert max(most) / min(most) < 1.25
+    assert space.size == 21 * inner.size
+    given = SizedSpace(inner, (0.5, 1.0), (), (1, 2))
+    assert {inner.widths(one) for one in given.sizes(cell)} == {(4, 8, 16), (8, 16, 32)}
+
+
 def test_strides_multiply_the_space_and_halve_the_resolution_of_all_that_follows():
     inner = get_space("nasbench201", widths=(4, 6))
     space = SizedSpace(inner, (1.0,), (), (1, 2))

@@ -23,7 +23,6 @@ from moesaic.runs._folder import RunFolder
 from moesaic.seeds import generator
 from moesaic.spaces import (
     STRIDE_CHOICES,
-    WIDTH_CHOICES,
     CellSpace,
     CellSpaceBase,
     SearchSpace,
@@ -118,8 +117,7 @@ def make_space(config: SearchConfig, dataset: Dataset) -> SearchSpace:
         strides = config.stride_choices
         if strides is None:
             strides = _strides(space, dataset.input_shape)
-        widths = config.width_choices or WIDTH_CHOICES
-        space = SizedSpace(space, widths, config.depth_choices, strides)
+        space = SizedSpace(space, config.width_choices, config.depth_choices, strides)
     elif config.sized:
         raise InputError(
             f"the space {name} draws sizes of its own: omit width_choices, depth_choices and "

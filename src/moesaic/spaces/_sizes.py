@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +15,18 @@ from moesaic.spaces._cell_base import CellSpaceBase
 from moesaic.spaces._cells import CellSpace
 
 WIDTH_CHOICES = (0.35, 0.5, 0.7, 1.0, 1.4)  # each costs about twice the last
+WIDER_CHOICES = (2.0, 2.8, 4.0, 5.6)  # and so on, behind a stem of a stride
 STRIDE_CHOICES = (1, 2)  # a stem of stride 2 costs about a quarter
+
+
+def _factors(stride: int) -> tuple[float, ...]:
+    """Return the factors on the widths behind a stem of this stride, when none are given.
+
+    A stride of s lets a network of the same cost be s times as wide, so the widest choice is s
+    times that of stride 1, 5.6 at most: what costs as much is on offer at every resolution.
+    """
+    most = stride * WIDTH_CHOICES[-1]
+    return WIDTH_CHOICES + tuple(factor for factor in WIDER_CHOICES if factor <= most + 1e-9)
 
 
 class SizedSpace(SearchSpace):
@@ -30,7 +40,7 @@ class SizedSpace(SearchSpace):
     def __init__(
         self,
         space: CellSpaceBase,
-        width_choices: Sequence[float] = WIDTH_CHOICES,
+        width_choices: Sequence[float] | None = None,
         depth_choices: Sequence[int] = (),
         stride_choices: Sequence[int] = (),
     ) -> None:
@@ -38,7 +48,9 @@ class SizedSpace(SearchSpace):
 
         Args:
             space: the inner space; its own widths are those of factor 1.
-            width_choices: factors on these widths, each rounded to whole channels, at least one.
+            width_choices: factors on these widths at every stride, each rounded to whole channels,
+                at least one; when not given .35 to 1.4, and behind a
+                stem of stride s up to 1.4 s, which costs as much.
             depth_choices: cells in every stage; none to keep the inner space's own.
             stride_choices: of the first convolution of image cells; none for 1.
 
@@ -51,30 +63,32 @@ class SizedSpace(SearchSpace):
                 f"stride_choices are for cells over images: omit them for the space {space.name}"
             )
         every: dict[str, Sequence[float]] = {
-            "width": width_choices,
+            "width": WIDTH_CHOICES if width_choices is None else width_choices,
             "depth": depth_choices,
             "stride": stride_choices,
         }
         for name, choices in every.items():
             if len(set(choices)) < len(choices) or any(not choice > 0 for choice in choices):
                 raise InputError(f"{name}_choices must be distinct and above 0, got {choices}")
-        if not width_choices:
+        if not every["width"]:
             raise InputError("width_choices is empty: give at least one factor, such as [1.0]")
         self.name = space.name
         self.inner = space
         # narrow networks may have the same whole channels at two factors: the first name counts
-        self._widths: dict[tuple[int, ...], str] = {}
-        for factor in width_choices:
-            widths = tuple(max(1, round(width * factor)) for width in space.own_widths)
-            self._widths.setdefault(widths, f"x{factor:g}")
+        self._widths: dict[int, dict[tuple[int, ...], str]] = {}
+        for stride in stride_choices or (1,):
+            named = self._widths.setdefault(stride, {})
+            for factor in _factors(stride) if width_choices is None else width_choices:
+                widths = tuple(max(1, round(width * factor)) for width in space.own_widths)
+                named.setdefault(widths, f"x{factor:g}")
         self._depths = tuple(depth_choices)
         self._strides = tuple(stride_choices)
 
     @property
     def size(self) -> int:
         """Number of encodings of the inner space times that of the sizes."""
-        choices = (self._widths, self._depths, self._strides)
-        return self.inner.size * math.prod(max(1, len(each)) for each in choices)
+        widths = sum(len(named) for named in self._widths.values())
+        return self.inner.size * widths * max(1, len(self._depths))
 
     def sample(self, rng: np.random.Generator) -> Architecture:
         """Draw an architecture of the inner space, then a size, every one as likely."""
@@ -153,19 +167,15 @@ class SizedSpace(SearchSpace):
     def _sizes(self, architecture: Architecture) -> list[tuple[str, Architecture]]:
         """Return (name, architecture) of every size of one architecture."""
         found = []
-        for widths, name in self._widths.items():
-            sized = self.inner.resize(architecture, widths)
-            deep = [
-                (f"{name} of {depth}", self.inner.repeat(sized, depth)) for depth in self._depths
-            ]
-            found += deep or [(name, sized)]
-        if isinstance(self.inner, CellSpace) and self._strides:
-            return [
-                (
-                    name if stride == 1 else f"{name} stride {stride}",
-                    self.inner.at_stride(one, stride),
-                )
-                for stride in self._strides
-                for name, one in found
-            ]
+        for stride, named in self._widths.items():
+            behind = "" if stride == 1 else f" stride {stride}"
+            for widths, name in named.items():
+                sized = self.inner.resize(architecture, widths)
+                if isinstance(self.inner, CellSpace) and self._strides:
+                    sized = self.inner.at_stride(sized, stride)
+                if not self._depths:
+                    found.append((f"{name}{behind}", sized))
+                for depth in self._depths:
+                    deep = self.inner.repeat(sized, depth)
+                    found.append((f"{name} of {depth}{behind}", deep))
         return found

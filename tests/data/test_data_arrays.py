@@ -134,7 +134,7 @@ def test_a_split_that_is_drawn_divides_no_group(tmp_path, groups):
     named = {"train_images": images, "train_labels": LABELS, "train_groups": groups}
     for arrays in ({"X": images, "y": LABELS, "groups": groups}, named):
         dataset = load_dataset(save(tmp_path, **arrays))
-        assert dataset.notes == ()
+        assert dataset.notes == ("20 groups of samples, none divided by a split that was drawn",)
         parts = (dataset.train, dataset.validation, dataset.test)
         of = [set(part.inputs[:, 0, 0, 0].tolist()) for part in parts]
         assert sum(map(len, of)) == 20

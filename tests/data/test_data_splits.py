@@ -131,6 +131,14 @@ def test_divide_keeps_groups_together_in_both_draws():
     assert len(dataset.test) >= 16
 
 
+def test_groups_without_a_draw_are_said_to_be_of_no_use():
+    own = Split(torch.zeros(4, 1), torch.tensor([0, 1, 0, 1]))
+    raw = replace(raw_of([20, 20], test=own, validation=own), groups=torch.arange(40))
+    assert divide("x", raw, seed=0).notes == (
+        "groups are not used: test and validation splits are given",
+    )
+
+
 def test_one_group_cannot_be_divided():
     with pytest.raises(InputError, match="no group can be spared: give more groups than 1"):
         divide("x", replace(raw_of([20, 20]), groups=torch.zeros(40, dtype=torch.int64)), seed=0)

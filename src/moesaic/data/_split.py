@@ -111,9 +111,17 @@ def divide(name: str, raw: RawData, seed: int) -> Dataset:
         train, test, groups = _draw(name, "test", train, groups, seed, 0)
     if validation is None:
         train, validation, groups = _draw(name, "validation", train, groups, seed, 1)
+    notes = raw.notes
+    if raw.groups is not None:
+        count = len(torch.unique(raw.groups))
+        drawn = raw.test is None or raw.validation is None
+        notes += (
+            f"{count:,} groups of samples, none divided by a split that was drawn"
+            if drawn
+            else "groups are not used: test and validation splits are given",
+        )
     held = set(validation.labels.tolist()) | set(test.labels.tolist())
     unknown = [raw.classes[label] for label in sorted(held - set(train.labels.tolist()))]
-    notes = raw.notes
     if unknown:
         notes += (f"no training sample of {', '.join(unknown)}: no model can get them right",)
     return Dataset(

@@ -5,7 +5,9 @@
 For every embedder and seed the data are embedded and clustered as at the beginning of a search, and
 the clusters are joined into as many groups as there are sources, as a search does for its experts.
 It prints the purity of both: the share of the training samples that lie in a cluster, or a group,
-where most are of their own source. Sources are not told to the search.
+where most are of their own source. Sources are not told to the search. With `--divide` a few
+generalists are trained (`--set trials=4`) and the groups are also divided as a search does for a
+given number of experts, by trained mixtures; otherwise by Ward's criterion alone.
 """
 
 from __future__ import annotations
@@ -25,10 +27,13 @@ from benchmarks._show import PlainWatcher, answer
 from moesaic.config import SearchConfig, make_config, merge_settings, parse_assignments
 from moesaic.data import open_dataset
 from moesaic.errors import InputError
-from moesaic.runs._context import load_partition
+from moesaic.runs._context import load_context, load_partition, make_space
+from moesaic.runs._generalists import train_generalists
+from moesaic.runs._how_many import find_groups
 from moesaic.runs._lifecycle import begin
 from moesaic.runs._session import SearchSession
-from moesaic.runs._structure import find_structure, group_clusters
+from moesaic.runs._structure import cluster_weight, find_structure, group_clusters
+from moesaic.runs._variants import gate_macs
 
 EMBEDDERS = ("trained", "classes")
 
@@ -45,8 +50,8 @@ def purity(names: NDArray[np.int64], sources: NDArray[np.int64]) -> float:
     return float(table.max(axis=1).sum() / len(names))
 
 
-def run_one(settings: dict[str, Any], place: Path) -> dict[str, Any]:
-    """Find the structure of the data once."""
+def run_one(settings: dict[str, Any], place: Path, divide: bool = False) -> dict[str, Any]:
+    """Find the structure of the data once; `divide` trains mixtures to find the groups."""
 
     def execute(session: SearchSession) -> dict[str, Any]:
         path = session.folder.path
@@ -57,12 +62,14 @@ def run_one(settings: dict[str, Any], place: Path) -> dict[str, Any]:
         count = len(known.domain_names)
         found = find_structure(session, count, session.config.clusters, session.config.rungs[-1])
         clusters = load_partition(str(path)).train
-        groups = group_clusters(str(path), count)[clusters]
+        groups = group_clusters(str(path), count)
+        taken = measured_groups(session, count) if divide else groups
         return {
             "status": "done",
             "clusters": found["clusters"],
             "purity": purity(clusters, sources.numpy()),
-            "groups": purity(groups, sources.numpy()),
+            "groups": purity(groups[clusters], sources.numpy()),
+            "taken": purity(taken[clusters], sources.numpy()),
             "routability": found["routability"],
         }
 
@@ -72,10 +79,28 @@ def run_one(settings: dict[str, Any], place: Path) -> dict[str, Any]:
     return begin(config, place, PlainWatcher(), lambda given, _: given, execute).result
 
 
+def measured_groups(session: SearchSession, count: int) -> NDArray[np.int64]:
+    """Return the group (M,) of every cluster as a search for so many experts divides them."""
+    path = str(session.folder.path)
+    dataset, partition = load_context(path).dataset, load_partition(path)
+    space, weight = make_space(session.config, dataset), cluster_weight(partition)
+    gate = gate_macs(dataset.input_shape, count)
+    rung, _ = train_generalists(session, space, weight, count, gate)
+    found = find_groups(session, rung, weight, partition, count)
+    if found is None:
+        return group_clusters(path, count)
+    return np.asarray(found["groups"], dtype=np.int64)
+
+
 def run(words: argparse.Namespace) -> dict[str, Any]:
     """Find the structure with every embedder and seed."""
     rows: list[dict[str, Any]] = []
-    given = {"image_size": words.image_size, "clusters": words.clusters, "workers": 1}
+    given = {
+        "image_size": words.image_size,
+        "clusters": words.clusters,
+        "workers": 1,
+        "experts": len(words.data.split("+")),
+    }
     with tempfile.TemporaryDirectory(prefix="structure-") as scratch:
         place = Path(scratch)
         data = cut(words.data, words.samples, 0, place / "data")
@@ -83,14 +108,14 @@ def run(words: argparse.Namespace) -> dict[str, Any]:
             for embedder in words.embedders:
                 wanted = {**given, "data": data, "seed": seed, "embedder": embedder}
                 settings = merge_settings(wanted, parse_assignments(words.set))
-                found = run_one(settings, place / f"{embedder}-{seed}")
+                found = run_one(settings, place / f"{embedder}-{seed}", words.divide)
                 rows.append({"embedder": embedder, "seed": seed, **found})
     return {"data": words.data, "rows": rows, "means": means(rows)}
 
 
 def means(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Return the mean of every number over the seeds, by embedder."""
-    names = ("purity", "groups", "routability", "seconds")
+    names = ("purity", "groups", "taken", "routability", "seconds")
     return {
         embedder: {
             name: float(np.mean([row[name] for row in rows if row["embedder"] == embedder]))
@@ -102,16 +127,18 @@ def means(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 def show(found: dict[str, Any]) -> None:
     """Print one line a seed and one mean an embedder."""
-    print(f"{'embedder':12}{'seed':>5}{'clusters':>10}{'pure':>8}{'groups':>8}{'gate':>8}{'s':>6}")
+    print(
+        f"{'embedder':12}{'seed':>5}{'clusters':>10}{'pure':>8}{'Ward':>8}{'taken':>8}{'gate':>8}{'s':>6}"
+    )
     for row in found["rows"]:
         print(
             f"{row['embedder']:12}{row['seed']:5}{row['clusters']:10}{row['purity']:8.3f}"
-            f"{row['groups']:8.3f}{row['routability']:8.3f}{row['seconds']:6.0f}"
+            f"{row['groups']:8.3f}{row['taken']:8.3f}{row['routability']:8.3f}{row['seconds']:6.0f}"
         )
     for name, mean in found["means"].items():
         print(
             f"{name:12}{'mean':>5}{'':10}{mean['purity']:8.3f}{mean['groups']:8.3f}"
-            f"{mean['routability']:8.3f}{mean['seconds']:6.0f}"
+            f"{mean['taken']:8.3f}{mean['routability']:8.3f}{mean['seconds']:6.0f}"
         )
 
 
@@ -125,6 +152,9 @@ def main() -> int:
     parser.add_argument("--image-size", type=int, default=None)
     parser.add_argument("--clusters", type=int, default=None)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument(
+        "--divide", action="store_true", help="measure how to divide, as a search does"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     words = parser.parse_args()
     return answer(words.json, lambda: run(words), show)

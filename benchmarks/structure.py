@@ -5,9 +5,10 @@
 For every embedder and seed the data are embedded and clustered as at the beginning of a search, and
 the clusters are joined into as many groups as there are sources, as a search does for its experts.
 It prints the purity of both: the share of the training samples that lie in a cluster, or a group,
-where most are of their own source. Sources are not told to the search. With `--divide` a few
-generalists are trained (`--set trials=4`) and the groups are also divided as a search does for a
-given number of experts, by trained mixtures; otherwise by Ward's criterion alone. Where the two
+where most are of their own source. Sources are not told to the search.
+
+With `--divide` a few generalists are trained (`--set trials=4`) and the groups are also found as
+`--experts auto` does, by trained mixtures; otherwise by Ward's criterion alone. Where the two
 differ, a mixture of each is trained for all epochs, twice with seeds of their own, and the
 validation accuracies are compared.
 """
@@ -33,7 +34,6 @@ from moesaic.errors import InputError
 from moesaic.runs._context import load_context, load_partition, make_space
 from moesaic.runs._divide import Divisions
 from moesaic.runs._generalists import train_generalists
-from moesaic.runs._how_many import find_groups
 from moesaic.runs._lifecycle import begin
 from moesaic.runs._session import SearchSession
 from moesaic.runs._structure import cluster_weight, find_structure, group_clusters
@@ -85,7 +85,7 @@ def run_one(settings: dict[str, Any], place: Path, divide: bool = False) -> dict
 
 
 def measured_groups(session: SearchSession, count: int) -> tuple[NDArray[np.int64], float | None]:
-    """Return the group (M,) of every cluster as a search divides them, and what that gains.
+    """Return the group (M,) of every cluster as `Divisions` has it, and what that gains.
 
     The gain is in validation accuracy over Ward's groups, of mixtures trained for all epochs; None
     where the groups are Ward's.
@@ -95,18 +95,17 @@ def measured_groups(session: SearchSession, count: int) -> tuple[NDArray[np.int6
     space, weight = make_space(session.config, dataset), cluster_weight(partition)
     gate = gate_macs(dataset.input_shape, count)
     rung, _ = train_generalists(session, space, weight, count, gate)
-    found = find_groups(session, rung, weight, partition, count)
-    ward = group_clusters(path, count)
-    taken = ward if found is None else np.asarray(found["groups"], dtype=np.int64)
-    if normalized_mutual_info_score(ward, taken) > 1 - 1e-9:
-        return ward, None
     losses = np.stack([one.loss for one in rung]) @ weight
     best = rung[int(losses.argmin())].trial.architecture
     if best is None:
-        return taken, None
+        raise InputError(f"{space.name} has no architectures to divide with: choose another space")
     labels = dataset.validation.labels.numpy()
-    epochs = int(session.config.epochs)
+    config = session.config
+    epochs = config.most_epochs if config.epochs == "auto" else int(config.epochs)
     divisions = Divisions(session, best, epochs, labels)
+    ward, taken = group_clusters(path, count), divisions.of(count)
+    if normalized_mutual_info_score(ward, taken) > 1 - 1e-9:
+        return ward, None
     trials = [
         divisions.mixture(groups, epochs, "judged", place, repeat=100 + place // 2)
         for place, groups in enumerate((ward, taken) * 2)
@@ -123,7 +122,7 @@ def run(words: argparse.Namespace) -> dict[str, Any]:
         "image_size": words.image_size,
         "clusters": words.clusters,
         "workers": 1,
-        "experts": len(words.data.split("+")),
+        "experts": max(2, len(words.data.split("+"))),
     }
     with tempfile.TemporaryDirectory(prefix="structure-") as scratch:
         place = Path(scratch)
@@ -179,7 +178,7 @@ def main() -> int:
     parser.add_argument("--clusters", type=int, default=None)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument(
-        "--divide", action="store_true", help="measure how to divide, as a search does"
+        "--divide", action="store_true", help="measure how to divide, as --experts auto does"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     words = parser.parse_args()

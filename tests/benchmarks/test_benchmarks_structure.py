@@ -21,6 +21,7 @@ def words(**changes: Any) -> argparse.Namespace:
         "image_size": 8,
         "clusters": 3,
         "set": ["rungs=[1]", "executor=inprocess"],
+        "divide": False,
     }
     return argparse.Namespace(**{**given, **changes})
 
@@ -35,7 +36,8 @@ def test_purity_is_the_share_that_lies_with_its_own_kind() -> None:
 
 def test_means_are_over_the_seeds_of_one_embedder() -> None:
     rows = [
-        {"embedder": name, "purity": value, "groups": value, "routability": 1.0, "seconds": 2.0}
+        {"embedder": name, "purity": value, "groups": value, "taken": value}
+        | {"routability": 1.0, "seconds": 2.0}
         for name, value in (("trained", 0.5), ("classes", 1.0), ("trained", 0.7))
     ]
     found = means(rows)
@@ -60,3 +62,12 @@ def test_every_embedder_and_seed_has_a_row(capsys: pytest.CaptureFixture[str]) -
     assert all(row["groups"] <= row["purity"] + 1e-12 for row in found["rows"])
     show(found)
     assert len(capsys.readouterr().out.splitlines()) == 1 + 2 + 2
+
+
+@pytest.mark.slow
+def test_how_a_search_divides_is_measured_beside_ward() -> None:
+    tiny = ["rungs=[1]", "trials=2", "epochs=2", "widths=[4,6]", "executor=inprocess"]
+    found = run(words(embedders=["trained"], clusters=4, set=tiny, divide=True))
+    row = found["rows"][0]
+    assert 0.5 <= row["taken"] <= row["purity"] + 1e-12
+    assert row["gain"] is None or -1 <= row["gain"] <= 1

@@ -208,17 +208,6 @@ def test_how_many_experts_pay_is_told_step_by_step(page, fake_run):
     assert "3 experts pay, the most that were allowed." in render(fake_run).section("search").text
 
 
-def test_ways_to_divide_are_told_where_the_number_was_given(fake_run):
-    fake_run.result["divided"] = {
-        "groups": [0, 1],
-        "ways": {"2": [{"groups": [0, 1], "loss": 0.9}] * 3},
-    }
-    words = "among the experts was measured: 3 into 2 groups, a mixture of each"
-    assert words not in render(fake_run).section("search").text  # the number was found
-    fake_run.result["how_many"] = None
-    assert words in render(fake_run).section("search").text
-
-
 def test_no_surrogate_no_ladder_one_round(fake_run):
     fake_run.result["surrogate"] = {"strategy": "random"}
     fake_run.result["saturation"] = None

@@ -227,45 +227,6 @@ def test_given_numbers_are_not_looked_for(settings: dict[str, Any], tmp_path: Pa
     assert len(result["selection"]["experts"]) == 2
 
 
-def test_how_clusters_are_divided_among_a_given_number_is_measured(
-    auto: dict[str, Any], tmp_path: Path
-) -> None:
-    config = make_config({**auto, "experts": 3})
-    folder = tmp_path / "run"
-    result = search(config, folder).result
-    told = result["divided"]
-    assert told["ways"]
-    assert set(told["ways"]) <= {"2", "3"}
-    with Bank.open(folder, None) as bank:
-        for count, ways in told["ways"].items():
-            trained = bank.trials(f"divide-{count}")
-            assert [list(one.payload["routing"]) for one in trained] == [w["groups"] for w in ways]
-            losses = [way["loss"] for way in ways]
-            best = ways[int(np.argmin(losses))]["groups"]
-            if count == "3":
-                assert told["groups"] == best
-            assert all(0 <= loss <= 2 for loss in losses)
-        first = [one for one in bank.trials("specialise-3-0") if one.subset is not None]
-    masks = {one.subset for one in first}
-    expected = {tuple(bool(g == k) for g in told["groups"]) for k in range(3)}
-    assert masks == expected
-    for words in ("divide into", "specialise"):
-        place = tmp_path / words.split()[0]
-        with pytest.raises(Interrupted):
-            search(config, place, StopAt(words))
-        again = resume(place).result
-        for key in ("divided", "selection", "verdict"):
-            assert again[key] == result[key]
-
-
-def test_under_a_budget_the_groups_of_a_given_number_are_not_compared(
-    settings: dict[str, Any], tmp_path: Path
-) -> None:
-    config = make_config({**settings, "baselines": False, "budget": 60})
-    result = search(config, tmp_path / "run").result
-    assert result["divided"] is None
-
-
 def test_the_score_is_the_squared_error_of_the_probabilities() -> None:
     rng = np.random.default_rng(0)
     told = rng.dirichlet(np.ones(4), 30)

@@ -24,11 +24,6 @@ def build_how_many(told: Any) -> dict[str, Any] | None:
     }
 
 
-def build_divided(told: Any) -> str:
-    """Return the ways to divide that were compared for a given number of experts, "" for none."""
-    return _ways_in_words(told.get("ways") or {}) if isinstance(told, dict) else ""
-
-
 def _ways_in_words(ways: dict[str, Any]) -> str:
     """Return "2 into 2 groups, 4 into 3", the ways to divide that were compared."""
     counts = [f"{len(ways[name])} into {name}" for name in sorted(ways, key=int)]

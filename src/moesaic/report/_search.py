@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from moesaic.bank import Observation
 from moesaic.report import _theme as theme
 from moesaic.report._format import number, percent, plain
-from moesaic.report._how_many import build_divided, build_how_many
+from moesaic.report._how_many import build_how_many
 from moesaic.report._material import Material
 from moesaic.report._surrogate import build_surrogate
 
@@ -38,7 +38,6 @@ def build_search(material: Material) -> dict[str, Any]:
         "epochs": result.get("epochs"),
         "epochs_given": config.epochs != "auto",
         "how_many": build_how_many(result.get("how_many")),
-        "divided": build_divided(result.get("divided")),
         "experts": len(material.experts),
         "objective": _objective(
             (result.get("selection") or {}).get("history") or [], config.priced

@@ -120,7 +120,7 @@ class Divisions:
             self.mixture(way, self._epochs, f"divide-{experts}", place, repeat=0)
             for place, way in enumerate(ways)
         ]
-        title = f"ways to divide into {experts} groups"
+        title = f"how many experts: ways to divide into {experts}"
         found = session.perform(title, trials, some_must_succeed=False)
         seen = self._samples_divided(before, ways)
         losses = [self._loss(one, seen) for one in found]

@@ -16,7 +16,6 @@ from moesaic.runs._divide import Divisions
 from moesaic.runs._evidence import brier, paired_interval
 from moesaic.runs._session import SearchSession
 from moesaic.selection import Interval, climb
-from moesaic.spaces import Architecture
 from moesaic.structure import Partition
 
 MOST_EXPERTS = 8
@@ -66,7 +65,8 @@ def find_experts(
     if known is not None:
         return known
     labels = open_dataset(session.folder.data).validation.labels.numpy()
-    best = _best(generalists, weight)
+    loss = np.nan_to_num(np.stack([one.loss for one in generalists]), nan=1e3)
+    best = generalists[int((loss @ weight).argmin())].trial.architecture
     most = min(MOST_EXPERTS, partition.count)
     epochs = _epochs(session, generalists)
     divisions = None if best is None else Divisions(session, best, epochs, labels)
@@ -97,51 +97,6 @@ def find_experts(
     }
     session.bank.set_meta("how_many", found)
     return found
-
-
-def find_groups(
-    session: SearchSession,
-    generalists: Sequence[Observation],
-    weight: NDArray[np.float64],
-    partition: Partition,
-    experts: int,
-) -> dict[str, Any] | None:
-    """Return the groups of clusters that a given number of experts begins with (`Divisions`).
-
-    Args:
-        session: the run.
-        generalists: observations of the highest rung.
-        weight: shares (M,) of the clusters.
-        partition: the clusters.
-        experts: K.
-
-    Returns:
-        `groups` (M,) and the `ways` that were compared, by the number of groups, JSON-able. None
-        where there is nothing to divide, and under a budget: the groups are then Ward's.
-    """
-    bank = session.bank
-    known: dict[str, Any] | None = bank.meta("divided")
-    if known is not None:
-        return known
-    begun = bool(bank.trials("divide-2"))
-    if not begun and (session.config.budget is not None or bank.trials(f"specialise-{experts}-0")):
-        return None  # no time for it, or an earlier version's run, which is past it
-    if not 1 < experts < partition.count:
-        return None
-    labels = open_dataset(session.folder.data).validation.labels.numpy()
-    best = _best(generalists, weight)
-    if best is None:
-        return None
-    divisions = Divisions(session, best, _epochs(session, generalists), labels)
-    found = {"groups": divisions.of(experts).tolist(), "ways": divisions.to_dict()}
-    bank.set_meta("divided", found)
-    return found
-
-
-def _best(generalists: Sequence[Observation], weight: NDArray[np.float64]) -> Architecture | None:
-    """Return the architecture of the least loss over all clusters."""
-    loss = np.nan_to_num(np.stack([one.loss for one in generalists]), nan=1e3)
-    return generalists[int((loss @ weight).argmin())].trial.architecture
 
 
 def _epochs(session: SearchSession, generalists: Sequence[Observation]) -> int:

@@ -44,7 +44,6 @@ class Evidence:
         final: the final trainings.
         test: their measurement on the test split.
         how_many: how the number of experts was found; None where it was given.
-        divided: the groups that a given number began with; None where nothing was compared.
     """
 
     structure: dict[str, Any]
@@ -54,7 +53,6 @@ class Evidence:
     final: Final
     test: dict[str, dict[str, Any]]
     how_many: dict[str, Any] | None
-    divided: dict[str, Any] | None = None
 
 
 def assemble(session: SearchSession, evidence: Evidence) -> dict[str, Any]:
@@ -88,7 +86,6 @@ def assemble(session: SearchSession, evidence: Evidence) -> dict[str, Any]:
         "selection": _describe_choice(evidence.choice, evidence.design),
         "price": _price(session, evidence),
         "how_many": evidence.how_many,
-        "divided": evidence.divided,
         "surrogate": _surrogate_report(session, evidence.design),
         "theory": theory(
             bank,

@@ -17,7 +17,7 @@ from moesaic.runs._epochs import choose_epochs
 from moesaic.runs._final import read_test, run_final
 from moesaic.runs._gate import choose_gate
 from moesaic.runs._generalists import strategy_options, train_generalists
-from moesaic.runs._how_many import find_experts, find_groups
+from moesaic.runs._how_many import find_experts
 from moesaic.runs._lifecycle import RunResult, begin
 from moesaic.runs._outcome import Evidence, assemble
 from moesaic.runs._pace import settle_batch
@@ -101,10 +101,6 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
         session.watcher.say(f"{_in_words(how_many)}; {experts} are trained")
         told = how_many.get("groups")  # the strategy's are of another number
         groups = None if told is None else np.asarray(told, dtype=np.int64)
-    divided = None
-    if how_many is None and groups is None:
-        divided = find_groups(session, generalists, weight, partition, experts)
-        groups = None if divided is None else np.asarray(divided["groups"], dtype=np.int64)
     gate = gate_macs(dataset.input_shape, experts)
     choice = specialise(session, rung, weight, experts, gate, groups, space)
     gates = choose_gate(session, choice.routing, experts, choice.worth)
@@ -119,7 +115,7 @@ def execute_search(session: SearchSession) -> dict[str, Any]:
     test = read_test(session, final)
     return assemble(
         session,
-        Evidence(structure, generalists, design, choice, final, test, how_many, divided),
+        Evidence(structure, generalists, design, choice, final, test, how_many),
     )
 
 

@@ -20,15 +20,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from benchmarks._again import cut
+from benchmarks._alone import build_alone, fit_alone, share_right
 from benchmarks._show import answer
 from moesaic.config import Recipe, parse_assignments
-from moesaic.data import Dataset, Normaliser, Split, load_dataset
+from moesaic.data import Dataset, Normaliser, load_dataset
 from moesaic.seeds import derive_seed
 from moesaic.spaces._cells import nasbench201
-from moesaic.training import cross_entropy_objective, fit, predict_logits
 
 CELL = (
     "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|"
@@ -41,23 +40,15 @@ def measure(dataset: Dataset, factor: float, recipe: Recipe, seed: int) -> dict[
     """Train one network and return its cost and its accuracy on validation and on test."""
     widths = tuple(max(1, round(factor * channels)) for channels in (8, 16, 32))
     space = nasbench201(widths)
-    shape, classes = dataset.input_shape, len(dataset.classes)
     cell = space.at_stride(space.parse(CELL), 2)
     drawn = derive_seed(seed, "benchmark/leak", 0)
-    torch.manual_seed(drawn)
-    network = space.build(cell, shape, classes).to(memory_format=torch.channels_last)
+    network = build_alone(space, cell, dataset, drawn)
     normaliser = Normaliser.fit(dataset.train)
-    objective = cross_entropy_objective(network, recipe, seed=drawn)
-    fit(network, objective, dataset.train, normaliser, recipe, seed=drawn)
-
-    def right(split: Split) -> float:
-        logits: Tensor = predict_logits(network, split.inputs, normaliser)
-        return float((logits.argmax(dim=1) == split.labels).float().mean())
-
+    fit_alone(network, dataset, normaliser, recipe, drawn)
     return {
-        "macs": space.estimate_macs(cell, shape, classes),
-        "validation": right(dataset.validation),
-        "test": right(dataset.test),
+        "macs": space.estimate_macs(cell, dataset.input_shape, len(dataset.classes)),
+        "validation": share_right(network, dataset.validation, normaliser),
+        "test": share_right(network, dataset.test, normaliser),
     }
 
 
@@ -81,7 +72,8 @@ def run(words: argparse.Namespace) -> dict[str, Any]:
 def conclude(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return, for each kind of split, means over the seeds by width and what validation flatters.
 
-    `flattery` is validation less test, mean over widths and seeds; `gain` what the largest network
+    `flattery` is validation less test, mean over widths and seeds, and `flattery_by_seed` that of
+    each seed; `gain` what the largest network
     is better than the smallest, on validation and on test.
     """
     found: dict[str, Any] = {}
@@ -98,6 +90,18 @@ def conclude(rows: list[dict[str, Any]]) -> dict[str, Any]:
             "widths": widths,
             **means,
             "flattery": float(np.mean(np.subtract(means["validation"], means["test"]))),
+            "flattery_by_seed": [
+                float(
+                    np.mean(
+                        [
+                            row["validation"] - row["test"]
+                            for row in rows
+                            if (row["split"], row["seed"]) == (kind, seed)
+                        ]
+                    )
+                )
+                for seed in dict.fromkeys(row["seed"] for row in rows)
+            ],
             "gain": {part: means[part][-1] - means[part][0] for part in ("validation", "test")},
         }
     return {"splits": found}
@@ -111,9 +115,10 @@ def show(found: dict[str, Any]) -> None:
         for width, macs, validation, test in columns:
             print(f"{kind:10}{width:7g}{macs:12,.0f}{validation:12.3f}{test:8.3f}")
         gain = told["gain"]
+        each = " ".join(f"{100 * value:.1f}" for value in told["flattery_by_seed"])
         print(
-            f"{kind:10}validation flatters by {100 * told['flattery']:.1f} points; largest over "
-            f"smallest: {100 * gain['validation']:+.1f} on validation, "
+            f"{kind:10}validation flatters by {100 * told['flattery']:.1f} points (seeds {each}); "
+            f"largest over smallest: {100 * gain['validation']:+.1f} on validation, "
             f"{100 * gain['test']:+.1f} on test"
         )
     print(f"{found['seconds']:.0f} s")

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks._alone import build_alone, fit_alone, share_right
 from benchmarks._show import answer
 from moesaic.config import Recipe
 from moesaic.data import Dataset, Normaliser, load_dataset
@@ -25,7 +26,6 @@ from moesaic.runs._context import check_device
 from moesaic.runs._evidence import mean_interval
 from moesaic.seeds import derive_seed, generator
 from moesaic.spaces import Architecture, get_space
-from moesaic.training import cross_entropy_objective, fit, predict_logits
 
 PRECISIONS = ("float32", "bfloat16")
 FACTORS = (1, 2, 4)
@@ -78,19 +78,13 @@ def train(
 ) -> tuple[float, float]:
     """Train a cell from scratch; return the seconds and the share of right validation answers."""
     seed = derive_seed(words.seed, "precision/train", place)
-    torch.manual_seed(seed)
-    space = get_space(cell.space)
-    network = space.build(cell, dataset.input_shape, len(dataset.classes)).to(words.device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = build_alone(get_space(cell.space), cell, dataset, seed, words.device)
     recipe = Recipe.model_validate({"epochs": words.epochs, "precision": precision})
     clock = time.monotonic if words.device == "cuda" else time.process_time
     started = clock()
-    objective = cross_entropy_objective(network, recipe, seed=seed)
-    fit(network, objective, dataset.train, normaliser, recipe, seed=seed)
+    fit_alone(network, dataset, normaliser, recipe, seed)
     seconds = clock() - started
-    logits = predict_logits(network, dataset.validation.inputs, normaliser)
-    right = (logits.argmax(dim=1) == dataset.validation.labels).float().mean()
-    return seconds, float(right)
+    return seconds, share_right(network, dataset.validation, normaliser)
 
 
 def show(found: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from benchmarks._again import cut
+from benchmarks._alone import build_alone, fit_alone, share_right
 from benchmarks._show import answer
 from moesaic.config import Recipe, parse_assignments
 from moesaic.data import Dataset, Normaliser, load_dataset
@@ -28,26 +29,21 @@ from moesaic.runs._variants import matched
 from moesaic.seeds import derive_seed, generator
 from moesaic.spaces import Architecture
 from moesaic.spaces._cells import CellSpace, nasbench201
-from moesaic.training import cross_entropy_objective, fit, predict_logits
 
 
 def measure(
     dataset: Dataset, space: CellSpace, architecture: Architecture, recipe: Recipe, seed: int
 ) -> dict[str, Any]:
     """Train one network; return its cost, its accuracy on validation and the seconds it took."""
-    shape, classes = dataset.input_shape, len(dataset.classes)
-    torch.manual_seed(seed)
-    network = space.build(architecture, shape, classes).to(memory_format=torch.channels_last)
+    network = build_alone(space, architecture, dataset, seed)
     normaliser = Normaliser.fit(dataset.train)
-    objective = cross_entropy_objective(network, recipe, seed=seed)
     begun = time.process_time()
-    fit(network, objective, dataset.train, normaliser, recipe, seed=seed)
+    fit_alone(network, dataset, normaliser, recipe, seed)
     seconds = time.process_time() - begun
-    answers = predict_logits(network, dataset.validation.inputs, normaliser).argmax(dim=1)
     return {
-        "macs": space.estimate_macs(architecture, shape, classes),
+        "macs": space.estimate_macs(architecture, dataset.input_shape, len(dataset.classes)),
         "widths": space.widths(architecture),
-        "validation": float((answers == dataset.validation.labels).float().mean()),
+        "validation": share_right(network, dataset.validation, normaliser),
         "seconds": seconds,
     }
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmark_data import write
 from benchmarks._again import clusters_on_their_source, cut
 from benchmarks.easy_hard import doubling, equal_accuracy, least_share
 from benchmarks.factorial import CELLS, _effects
@@ -22,22 +23,6 @@ from moesaic.runs._folder import RunFolder
 from moesaic.structure import Partition
 
 ROOT = Path(__file__).parents[2]
-
-
-def write(path: Path, level: int, samples: int = 120) -> str:
-    rng = np.random.default_rng(level)
-    labels = np.arange(samples) % 2
-    images = rng.integers(0, 40, (samples, 8, 8)) + level + 60 * labels[:, None, None]
-    part = samples * 3 // 4
-    np.savez(
-        path,
-        train_images=images[:part].astype(np.uint8),
-        train_labels=labels[:part],
-        test_images=images[part:].astype(np.uint8),
-        test_labels=labels[part:],
-        classes=np.array(["dark", "light"]),
-    )
-    return str(path)
 
 
 def call(module: str, *words: str) -> dict[str, Any]:

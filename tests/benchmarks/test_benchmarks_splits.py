@@ -10,25 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmark_data import write
 from benchmarks import leak, resolution
 from scipy import stats
 
 ROOT = Path(__file__).parents[2]
-
-
-def write(path: Path, samples: int = 120) -> str:
-    rng = np.random.default_rng(0)
-    labels = np.arange(samples) % 2
-    images = rng.integers(0, 40, (samples, 8, 8)) + 60 * labels[:, None, None]
-    part = samples * 3 // 4
-    np.savez(
-        path,
-        train_images=images[:part].astype(np.uint8),
-        train_labels=labels[:part],
-        test_images=images[part:].astype(np.uint8),
-        test_labels=labels[part:],
-    )
-    return str(path)
 
 
 def call(*words: str) -> dict[str, Any]:
@@ -77,7 +63,7 @@ def test_gains_of_a_stride_are_paired_by_cell_and_seed() -> None:
 
 @pytest.mark.slow
 def test_both_run(tmp_path: Path) -> None:
-    data = write(tmp_path / "a.npz")
+    data = write(tmp_path / "a.npz", 0)
     place = ("--out", str(tmp_path / "cut"), "--seeds", "0")
     told = call("benchmarks.leak", "--data", data, "--widths", "0.3", "0.5", *place)
     assert {row["split"] for row in told["rows"]} == set(leak.KINDS)

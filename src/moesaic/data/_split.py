@@ -148,15 +148,14 @@ def _draw(
     labels = split.labels.numpy()
     if groups is None:
         kept, held = stratified_holdout(labels, HELD_OUT, rng)
+        fault = f"too few samples a class ({len(split)} in all)"
         need = "give at least five samples of every class"
     else:
         kept, held = grouped_holdout(labels, groups.numpy(), HELD_OUT, rng)
+        fault = f"too few groups for its {len(split)} samples"
         need = f"no group can be spared: give more groups than {len(torch.unique(groups))}"
     if len(held) == 0:
-        raise InputError(
-            f"'{name}' has too few samples a class ({len(split)} in all) to hold out a {part} "
-            f"split: {need}"
-        )
+        raise InputError(f"'{name}' has {fault} to hold out a {part} split: {need}")
     left = torch.from_numpy(kept)
     others = None if groups is None else groups[left]
     return split.take(left), split.take(torch.from_numpy(held)), others

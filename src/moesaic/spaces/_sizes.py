@@ -49,8 +49,8 @@ class SizedSpace(SearchSpace):
         Args:
             space: the inner space; its own widths are those of factor 1.
             width_choices: factors on these widths at every stride, each rounded to whole channels,
-                at least one; when not given .35 to 1.4, and behind a
-                stem of stride s up to 1.4 s, which costs as much.
+                at least one; when not given .35 to 1.4, and behind a stem of stride s up to 1.4 s,
+                which costs as much.
             depth_choices: cells in every stage; none to keep the inner space's own.
             stride_choices: of the first convolution of image cells; none for 1.
 

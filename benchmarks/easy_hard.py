@@ -10,7 +10,10 @@ it are trained, with the same recipe and epochs and from scratch:
   the best single one, or that of the dearest searched expert: what the search found out about cells
   is then not counted as what sizes save;
 - single networks of that architecture at the same multiples;
-- mixtures of the sizes that the search trained, chosen at other prices: the front.
+- mixtures of the sizes that the search trained, chosen at other prices: the front;
+- cascades (docs/cascade.md), thresholds chosen on validation at the price of the search: that of
+  the mixtures chosen at higher prices and the searched one, and, to say what is due to the cascade
+  alone, that of the cheapest and the dearest copies of the expert's cell.
 
 Cost is expected multiply-accumulates of a test image: experts weighted by how often the gate really
 chooses them, gate counted. Of homogeneous mixtures only those count that no cheaper one is as good
@@ -35,6 +38,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._again import cut, design_of, on_test, right_of, search_or_resume, with_session
+from benchmarks._cascades import cascades
 from benchmarks._show import answer
 from moesaic.bank import Trial
 from moesaic.config import merge_settings, parse_assignments
@@ -51,6 +55,7 @@ from moesaic.seeds import derive_seed
 
 TOLERANCE = 0.003
 SEARCHED = "searched"
+CASCADE, OF_COPIES = "cascade", "cascade of copies"
 COPIES, SEARCHED_CELL = "homogeneous {:g}", "homogeneous {:g}, expert's cell"
 
 
@@ -79,13 +84,18 @@ def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
         session.perform("ladder", list(trials.values()))
         done = {n: t for n, t in trials.items() if session.bank.status(t.key) == "done"}
         told = on_test(session, list(done.values()))
-        return {
-            name: {
-                "key": trial.key,
-                **{part: told[trial.key][part] for part in ("accuracy", "macs")},
-                "sources": by_source(place, trial.key),
-            }
+        found = {
+            name: {"key": trial.key, **{p: told[trial.key][p] for p in ("accuracy", "macs")}}
             for name, trial in done.items()
+        }
+        wanted = {
+            name: [done[one] for one in stages]
+            for name, stages in stages_of(words.ratios, words.factors).items()
+            if all(one in done for one in stages)
+        }
+        found |= cascades(session, wanted, words.price)
+        return {
+            name: {**row, "sources": by_source(place, row["key"])} for name, row in found.items()
         }
 
     rows = with_session(place, work)
@@ -102,6 +112,17 @@ def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
         "bank": result["price"]["equal_accuracy"],
         "seconds": result["seconds"],
     }
+
+
+def stages_of(ratios: Sequence[float], factors: Sequence[float]) -> dict[str, list[str]]:
+    """Return the rows that each cascade is made of, the cheapest first; none where there is one."""
+    dear = sorted((factor for factor in factors if factor > 1), reverse=True)
+    found = {}
+    if dear:
+        found[CASCADE] = [*(f"{SEARCHED}, price x{factor:g}" for factor in dear), SEARCHED]
+    if dear and len(set(ratios)) > 1:
+        found[OF_COPIES] = [SEARCHED_CELL.format(ratio) for ratio in (min(ratios), max(ratios))]
+    return found
 
 
 def by_source(place: Path, key: str) -> list[float]:
@@ -171,18 +192,30 @@ def conclude(seeds: list[dict[str, Any]], ratios: list[float]) -> dict[str, Any]
     for name in names:
         gap = paired_interval(right[SEARCHED], right[name])
         table[name]["searched_ahead"] = gap._asdict()
-    return {"table": table, **equal_accuracy(table, ratios), "doubling": doubling(table, ratios)}
+    found = {"table": table, **equal_accuracy(table, ratios), "doubling": doubling(table, ratios)}
+    return {
+        **found,
+        "cascades": {
+            name: equal_accuracy(table, ratios, name)
+            for name in (CASCADE, OF_COPIES)
+            if name in table
+        },
+    }
 
 
-def equal_accuracy(table: dict[str, Any], ratios: list[float]) -> dict[str, Any]:
+def equal_accuracy(
+    table: dict[str, Any], ratios: list[float], which: str = SEARCHED
+) -> dict[str, Any]:
     """Return the homogeneous mixture of equal accuracy and the share of its cost that is needed.
+
+    Which row is compared with them is the searched mixture where no other is named.
 
     `homogeneous` is the trained one nearest in accuracy within .3 point, None where there is none;
     `share` compares with it. One that is dearer and no better than another does not count.
     `equal_macs` is where the accuracies would be equal, linear in the logarithm of MACs between two
     trained ones; None where all of them are above or below.
     """
-    ours = table[SEARCHED]
+    ours = table[which]
     known = [name.format(ratio) for ratio in ratios for name in (COPIES, SEARCHED_CELL)]
     every = sorted(
         (table[name]["macs"], -table[name]["accuracy"], name) for name in known if name in table
@@ -260,18 +293,8 @@ def show(found: dict[str, Any]) -> None:
             f"{name:32}{row['accuracy']:8.4f}  {seeds:26}{sources:20}{row['macs']:11,.0f}  "
             f"{100 * gap['mean']:+.2f} ({100 * gap['low']:+.2f} to {100 * gap['high']:+.2f})"
         )
-    if found["homogeneous"]:
-        print(
-            f"homogeneous mixture within {100 * TOLERANCE:.1f} point: {found['homogeneous']}; the "
-            f"searched one needs {100 * found['share']:.0f} % of its MACs"
-        )
-    else:
-        print(f"no homogeneous mixture is within {100 * TOLERANCE:.1f} point: give other --ratios")
-    if found["share_interpolated"] is None:
-        ahead = 100 * found["best_homogeneous_ahead"]
-        print(f"the accuracies are nowhere equal: the best homogeneous one is {ahead:+.2f} ahead")
-    else:
-        print(f"at equal accuracy, interpolated: {100 * found['share_interpolated']:.0f} %")
+    for name, equal in {SEARCHED: found, **found["cascades"]}.items():
+        _show_equal(name, equal)
     if found["doubling"] is not None:
         gains = ", ".join(f"{100 * gain:+.2f}" for gain in found["doubling"]["gains"])
         least = found["doubling"]["least_share"]
@@ -284,6 +307,24 @@ def show(found: dict[str, Any]) -> None:
         sizes = ", ".join(f"{expert['macs']:,}" for expert in one["experts"])
         print(f"seed {one['seed']}: experts of {sizes} MACs, {one['seconds']:.0f} s of search")
     print(f"{found['seconds']:.0f} s")
+
+
+def _show_equal(name: str, found: dict[str, Any]) -> None:
+    """Print which homogeneous mixture is as accurate, and the share of its cost."""
+    if found["homogeneous"]:
+        print(
+            f"{name}: {found['homogeneous']} is within {100 * TOLERANCE:.1f} point, and "
+            f"{100 * found['share']:.0f} % of its MACs are needed"
+        )
+    else:
+        print(
+            f"{name}: no homogeneous mixture is within {100 * TOLERANCE:.1f} point, give --ratios"
+        )
+    if found["share_interpolated"] is None:
+        ahead = 100 * found["best_homogeneous_ahead"]
+        print(f"{name}: nowhere equal, the best homogeneous one is {ahead:+.2f} ahead")
+    else:
+        print(f"{name}: at equal accuracy, interpolated, {100 * found['share_interpolated']:.0f} %")
 
 
 def run(words: argparse.Namespace) -> dict[str, Any]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from moesaic.data import Dataset, load_dataset
     from moesaic.execution import Table, read_table
     from moesaic.mixture import Mixture, load_model
-    from moesaic.runs import RunResult, Watcher, open_run, record_table, tabular_search
+    from moesaic.runs import RunResult, Watcher, cascade, open_run, record_table, tabular_search
     from moesaic.spaces import Architecture, SearchSpace
 
 __version__ = "0.1.0"
@@ -42,6 +42,7 @@ __all__ = [
     "Table",
     "Trial",
     "campaign",
+    "cascade",
     "errors",
     "load_dataset",
     "load_model",
@@ -67,6 +68,7 @@ _HOMES = {
     "SearchSpace": "spaces",
     "Table": "execution",
     "Trial": "bank",
+    "cascade": "runs",
     "load_dataset": "data",
     "load_model": "mixture",
     "make_campaign_config": "config",

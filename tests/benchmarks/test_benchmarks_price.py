@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from benchmark_data import write
 from benchmarks._again import clusters_on_their_source, cut
-from benchmarks.easy_hard import doubling, equal_accuracy, least_share
+from benchmarks.easy_hard import doubling, equal_accuracy, least_share, stages_of
 from benchmarks.factorial import CELLS, _effects
 from scipy.optimize import minimize
 
@@ -79,6 +79,22 @@ def test_a_homogeneous_one_that_a_cheaper_one_beats_does_not_count() -> None:
     assert found["homogeneous"] == "homogeneous 2, expert's cell"
     assert found["share"] == pytest.approx(1 / 1.9)
     assert 1.1e6 < found["equal_macs"] < 1.9e6
+
+
+def test_another_row_may_be_compared_with_them() -> None:
+    rows = table((1e6, 0.8), (1.0, 1e6, 0.7), (2.0, 2e6, 0.8))
+    rows["cascade"] = {"macs": 5e5, "accuracy": 0.8}
+    found = equal_accuracy(rows, [1.0, 2.0], "cascade")
+    assert (found["searched_macs"], found["share"]) == (5e5, pytest.approx(0.25))
+
+
+def test_a_cascade_goes_from_the_highest_price_to_the_searched_mixture() -> None:
+    assert stages_of([1.0, 0.5, 2.0], [0.25, 4.0, 12.0]) == {
+        "cascade": ["searched, price x12", "searched, price x4", "searched"],
+        "cascade of copies": ["homogeneous 0.5, expert's cell", "homogeneous 2, expert's cell"],
+    }
+    assert stages_of([1.0, 2.0], [0.25]) == {}
+    assert set(stages_of([1.0], [4.0])) == {"cascade"}
 
 
 @pytest.mark.parametrize("gains", [(0.2, 1.0), (0.05, 1.0), (1.0, 1.0), (0.3, 0.6, 2.0)])
@@ -188,7 +204,11 @@ def test_easy_hard_answers_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
         *("searched", "searched, price x4", "single 0.5", "single 2"),
         *("homogeneous 0.5", "homogeneous 2"),
         *("homogeneous 0.5, expert's cell", "homogeneous 2, expert's cell"),
+        *("cascade", "cascade of copies"),
     }
+    assert set(found["cascades"]) == {"cascade", "cascade of copies"}
+    for name in found["cascades"]:
+        assert found["cascades"][name]["searched_macs"] == found["table"][name]["macs"]
     assert found["table"]["searched"]["searched_ahead"]["mean"] == 0
     assert found["searched_macs"] == pytest.approx(found["table"]["searched"]["macs"])
     again = call("easy_hard", *words)

@@ -21,6 +21,7 @@ COMMANDS = (
     "report",
     "predict",
     "export",
+    "cascade",
     "audit",
     "families",
     "rank",

@@ -10,6 +10,7 @@ import typer
 from moesaic import __version__
 from moesaic.cli._audit import audit
 from moesaic.cli._campaign import campaign
+from moesaic.cli._cascade import cascade
 from moesaic.cli._export import export
 from moesaic.cli._families import families
 from moesaic.cli._group import Commands
@@ -56,6 +57,10 @@ _COMMANDS: dict[Callable[..., None], str] = {
         "moesaic predict runs/search-001 vectors.npy --json",
     ),
     export: _example("moesaic export runs/search-001 --format pt2 --out model.pt2"),
+    cascade: _example(
+        "moesaic cascade runs/cheap runs/dear --out runs/both",
+        "moesaic cascade runs/a runs/b runs/c --price 0.5 --out runs/abc --json",
+    ),
     audit: _example(
         "moesaic audit results.csv --pool families.txt",
         "moesaic audit results.csv --next 40 --json",

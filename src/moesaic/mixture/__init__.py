@@ -1,6 +1,12 @@
 """Mixture: gates, the sparse module, training objectives, router metrics, package and export."""
 
 from moesaic.mixture._balance import importance_loss, switch_loss, z_loss
+from moesaic.mixture._cascade import (
+    Cascade,
+    answer_with_region,
+    confidence_of,
+    regions_of,
+)
 from moesaic.mixture._gate import ConvGate, VectorGate, build_gate
 from moesaic.mixture._groups import mixture_groups
 from moesaic.mixture._mixture import Mixture, sparse_weights
@@ -11,6 +17,7 @@ from moesaic.mixture._package import (
     build_network,
     export_model,
     load_model,
+    save_cascade,
     save_model,
 )
 from moesaic.mixture._router import RouterMetrics, router_metrics
@@ -18,20 +25,25 @@ from moesaic.mixture._taught import gather_classes, taught_objective, training_p
 
 __all__ = [
     "EXPORTED",
+    "Cascade",
     "ConvGate",
     "Deployed",
     "Mixture",
     "Moe4Gate",
     "RouterMetrics",
     "VectorGate",
+    "answer_with_region",
     "build_gate",
     "build_network",
+    "confidence_of",
     "export_model",
     "importance_loss",
     "load_model",
     "mixture_groups",
     "moe4_objective",
     "router_metrics",
+    "regions_of",
+    "save_cascade",
     "save_model",
     "sparse_weights",
     "switch_loss",

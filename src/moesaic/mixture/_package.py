@@ -18,6 +18,7 @@ from moesaic.bank import write_atomic
 from moesaic.config import Moe4
 from moesaic.data import Normaliser
 from moesaic.errors import InputError, MoesaicError
+from moesaic.mixture._cascade import Cascade
 from moesaic.mixture._gate import build_gate, describe_gate
 from moesaic.mixture._mixture import Mixture
 from moesaic.spaces import Architecture, build_architecture
@@ -26,6 +27,8 @@ _DESCRIPTION = "model.json"
 _WEIGHTS = "model.safetensors"
 EXPORTED = "model.pt2"
 _FORMAT = 1
+_CASCADE_FORMAT = 2  # what read format 1 alone must refuse a cascade
+_STAGE = ("experts", "top_k", "gate", "moe4", "gate_size")
 # whatever a description or weights that somebody changed can lead to
 _DAMAGE = (
     ValueError,
@@ -66,8 +69,11 @@ class Deployed(nn.Module):
         return logits
 
     def route(self, inputs: Tensor) -> Tensor:
-        """Return the experts' weights (B, K) on raw samples; (B, 1) of ones without a gate."""
-        if isinstance(self.network, Mixture):
+        """Return the experts' weights (B, K) on raw samples; (B, 1) of ones without a gate.
+
+        Of a cascade these are the stages at which the samples stop, (B, S), one-hot.
+        """
+        if isinstance(self.network, Mixture | Cascade):
             return self.network.route(self.normaliser(inputs))
         return torch.ones(inputs.shape[0], 1)
 
@@ -134,14 +140,50 @@ def save_model(
         **(describe_gate(network.gate) if isinstance(network, Mixture) else {}),
         **(extra or {}),
     }
-    model = Deployed(normaliser, network, info).cpu().eval()
+    return _write(folder, Deployed(normaliser, network, info))
+
+
+def save_cascade(
+    folder: Path,
+    stages: Sequence[Deployed],
+    thresholds: Sequence[Sequence[float]],
+    extra: dict[str, Any] | None = None,
+) -> Deployed:
+    """Write a cascade of models that were saved by runs on the same data, as `save_model` does.
+
+    Args:
+        folder: of the model.
+        stages: S models, the cheapest first; the normalisation is that of the first.
+        thresholds: (R, S - 1), as `Cascade` takes them.
+        extra: what the description says of it beside.
+
+    Raises:
+        InputError: thresholds that do not fit.
+        RunFailed: the disk is full.
+    """
+    first = stages[0].info
+    info = {
+        "format": _CASCADE_FORMAT,
+        "stages": [{name: one.info[name] for name in _STAGE if name in one.info} for one in stages],
+        "thresholds": [[float(value) for value in row] for row in thresholds],
+        "input_shape": first["input_shape"],
+        "classes": first["classes"],
+        **(extra or {}),
+    }
+    cascade = Cascade([one.network for one in stages], torch.tensor(info["thresholds"]))
+    return _write(folder, Deployed(stages[0].normaliser, cascade, info))
+
+
+def _write(folder: Path, model: Deployed) -> Deployed:
+    """Write the files of a model and return it on the CPU, in evaluation mode."""
+    model = model.cpu().eval()
     # the layout decides how sums are rounded: the model handed back and the one read are bit-equal
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     weights = save({name: value.contiguous() for name, value in model.state_dict().items()})
     folder.mkdir(parents=True, exist_ok=True)
     export_model(model, folder / EXPORTED)
     write_atomic(folder / _WEIGHTS, lambda file: file.write(weights))
-    text = json.dumps(info, indent=1).encode()
+    text = json.dumps(model.info, indent=1).encode()
     write_atomic(folder / _DESCRIPTION, lambda file: file.write(text))
     return model
 
@@ -176,21 +218,10 @@ def load_model(folder: str | Path) -> Deployed:
         place = place / "model"
     try:
         info = json.loads((place / _DESCRIPTION).read_text(encoding="utf-8"))
-        if info["format"] != _FORMAT:
-            raise ValueError(f"format {info['format']}, this version reads {_FORMAT}")
+        if info["format"] not in (_FORMAT, _CASCADE_FORMAT):
+            raise ValueError(f"format {info['format']}, this version reads up to {_CASCADE_FORMAT}")
         weights = load_file(place / _WEIGHTS)
-        shape = tuple(int(size) for size in info["input_shape"])
-        experts = [Architecture.from_dict(payload) for payload in info["experts"]]
-        network = build_network(
-            experts,
-            shape,
-            len(info["classes"]),
-            top_k=int(info["top_k"]),
-            # models saved before there was a choice do not say
-            gate=info.get("gate", "default"),
-            moe4=Moe4(**info["moe4"]) if "moe4" in info else None,
-            gate_size=float(info.get("gate_size", 1.0)),
-        )
+        network = _described_network(info)
         mean = weights["normaliser.mean"]
         model = Deployed(Normaliser(torch.zeros_like(mean), torch.ones_like(mean)), network, info)
         model.load_state_dict(weights)
@@ -209,3 +240,25 @@ def load_model(folder: str | Path) -> Deployed:
             "once its result.json is deleted"
         ) from None
     return model.eval()
+
+
+def _described_network(info: dict[str, Any]) -> nn.Module:
+    """Build the untrained network that the description of a saved model tells of."""
+    shape, classes = tuple(int(size) for size in info["input_shape"]), len(info["classes"])
+    described = info["stages"] if info["format"] == _CASCADE_FORMAT else [info]
+    networks = [
+        build_network(
+            [Architecture.from_dict(payload) for payload in one["experts"]],
+            shape,
+            classes,
+            top_k=int(one["top_k"]),
+            # models saved before there was a choice do not say
+            gate=one.get("gate", "default"),
+            moe4=Moe4(**one["moe4"]) if "moe4" in one else None,
+            gate_size=float(one.get("gate_size", 1.0)),
+        )
+        for one in described
+    ]
+    if described[0] is info:
+        return networks[0]
+    return Cascade(networks, torch.tensor(info["thresholds"], dtype=torch.float32))

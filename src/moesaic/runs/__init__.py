@@ -1,5 +1,6 @@
 """Runs: the loop that plans, executes, records and resumes."""
 
+from moesaic.runs._cascade import cascade
 from moesaic.runs._folder import RunFolder, open_folder, read_result, write_json
 from moesaic.runs._hand_over import trained_network
 from moesaic.runs._lifecycle import RunResult
@@ -18,6 +19,7 @@ __all__ = [
     "TabularRun",
     "Watcher",
     "campaign",
+    "cascade",
     "describe_families",
     "open_folder",
     "open_run",

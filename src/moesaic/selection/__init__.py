@@ -1,5 +1,12 @@
 """Selection: which experts, who serves which cluster, and what difference is worth."""
 
+from moesaic.selection._cascade import (
+    NEVER,
+    CascadePoint,
+    cascade_front,
+    choose_thresholds,
+    stage_of,
+)
 from moesaic.selection._front import FrontPoint, cheapest_as_good, front, shadow_price
 from moesaic.selection._halves import Interval, can_be_halved
 from moesaic.selection._heterogeneity import cross_fitted_heterogeneity, value_of_heterogeneity
@@ -20,7 +27,9 @@ from moesaic.selection._theory import (
 from moesaic.selection.subsets import SCORES, Members, Ranked, Ranking, score_subsets
 
 __all__ = [
+    "NEVER",
     "SCORES",
+    "CascadePoint",
     "FrontPoint",
     "Gain",
     "Interval",
@@ -32,7 +41,9 @@ __all__ = [
     "Step",
     "best_objective",
     "can_be_halved",
+    "cascade_front",
     "cheapest_as_good",
+    "choose_thresholds",
     "climb",
     "cluster_rank_correlation",
     "cross_fitted_heterogeneity",
@@ -45,6 +56,7 @@ __all__ = [
     "select",
     "shadow_price",
     "spearman",
+    "stage_of",
     "surrogate_step",
     "value_of_heterogeneity",
 ]

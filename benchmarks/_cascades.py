@@ -1,0 +1,61 @@
+"""Mixtures of a finished search put in cascades, and measured on the test split; trains nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from moesaic.bank import Trial, save_predictions
+from moesaic.data import open_dataset
+from moesaic.mixture import Deployed
+from moesaic.runs import trained_network
+from moesaic.runs._cascade import Answers, ask, at_price, stopped
+from moesaic.runs._context import load_context
+from moesaic.runs._session import SearchSession
+
+
+def cascades(
+    session: SearchSession, wanted: Mapping[str, Sequence[Trial]], price: float
+) -> dict[str, dict[str, Any]]:
+    """Return what cascades do on the test split, their thresholds chosen on validation.
+
+    Args:
+        session: of the search that the trials are of.
+        wanted: name -> stages, the cheapest first.
+        price: points of accuracy that a million multiply-accumulates must buy.
+
+    Returns:
+        name -> `key`, `accuracy`, `macs` and the share of the samples that `reached` each stage.
+        Answers are stored under the key, as those of a trial.
+    """
+    path = session.folder.path
+    context = load_context(str(path))
+    dataset = open_dataset(session.folder.data, test=True)
+    info = {"input_shape": dataset.input_shape, "classes": dataset.classes}
+    known: dict[str, tuple[Answers, Answers]] = {}
+    for trial in {trial.key: trial for stages in wanted.values() for trial in stages}.values():
+        network = trained_network(session.bank, trial, dataset)
+        model = Deployed(context.normaliser, network, info)
+        known[trial.key] = (
+            ask(model, dataset.validation.inputs),
+            ask(model, dataset.test.inputs),
+        )
+    found = {}
+    labels, everyone = dataset.test.labels.numpy(), np.arange(len(dataset.test))
+    for name, stages in wanted.items():
+        validation, test = zip(*(known[trial.key] for trial in stages), strict=True)
+        point = at_price(validation, dataset.validation.labels.numpy(), price)
+        stage = stopped(test, point.thresholds)
+        guess = np.stack([one.guess for one in test])[stage, everyone]
+        macs = np.cumsum([one.macs for one in test], axis=0)[stage, everyone]
+        key = name.replace(" ", "-")
+        save_predictions(path, f"{key}-test", np.eye(len(dataset.classes))[guess])
+        found[name] = {
+            "key": key,
+            "accuracy": float((guess == labels).mean()),
+            "macs": float(macs.mean()),
+            "reached": [float((stage >= place).mean()) for place in range(len(stages))],
+        }
+    return found

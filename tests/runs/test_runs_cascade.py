@@ -1,0 +1,148 @@
+"""cascade() on finished runs: what it tells is what its model does; bad input changes nothing."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import moesaic
+from moesaic.cli import app
+from moesaic.data import open_dataset
+from moesaic.errors import InputError
+from moesaic.training import count_macs
+
+
+@pytest.fixture(scope="module")
+def runs(spec, tmp_path_factory):
+    """A cheap and a dear run on the same data, and the settings of both."""
+    folder = tmp_path_factory.mktemp("runs")
+    words = {
+        "data": spec,
+        "experts": 2,
+        "trials": 2,
+        "rungs": (1,),
+        "epochs": 3,
+        "executor": "inprocess",
+        "baselines": False,
+        "seed": 3,
+    }
+    cheap = moesaic.search(out=folder / "cheap", widths=(2, 2), **words)
+    dear = moesaic.search(out=folder / "dear", widths=(6, 8), **words)
+    return cheap.folder, dear.folder, words
+
+
+def answers(run, samples):
+    """Guess, probability and cost of every sample, by the model alone."""
+    model = moesaic.load_model(run)
+    with torch.no_grad():
+        sure, guess = model(samples).softmax(1).max(1)
+        weights = model.route(samples)
+    network = model.network
+    if weights.shape[1] == 1:
+        macs = torch.full((len(samples),), float(count_macs(network, model.input_shape)))
+    else:
+        cost = [float(count_macs(one, model.input_shape)) for one in network.experts]
+        gate = count_macs(network.gate, model.input_shape)
+        macs = gate + (weights > 0).float() @ torch.tensor(cost)
+    return guess, sure, weights.argmax(1), macs
+
+
+def by_hand(stages, thresholds, samples, labels):
+    """Accuracy and mean cost of two stages with thresholds, from the models themselves."""
+    (first, sure, region, cost), (second, _, _, more) = (answers(run, samples) for run in stages)
+    # thresholds are kept in float32
+    going = sure < torch.tensor(thresholds, dtype=torch.float32)[region, 0]
+    guess = torch.where(going, second, first)
+    return float((guess == labels).float().mean()), float((cost + going * more).mean())
+
+
+@pytest.mark.parametrize("words", [{}, {"price": 5.0}, {"max_macs": 1e9}])
+def test_what_is_told_is_what_the_models_do(runs, words, tmp_path):
+    cheap, dear, _ = runs
+    found = moesaic.cascade([dear, cheap], tmp_path / "both", **words)
+    stages = [stage["run"] for stage in found["stages"]]
+    assert stages == [str(cheap), str(dear)]
+    assert json.loads((tmp_path / "both" / "result.json").read_text()) == found
+    data = open_dataset(cheap / "data", test=True)
+    for split, told in ((data.validation, found["validation"]), (data.test, found["test"])):
+        accuracy, macs = by_hand(stages, found["thresholds"], split.inputs, split.labels)
+        assert told["accuracy"] == pytest.approx(accuracy)
+        assert told["macs"] == pytest.approx(macs, rel=1e-5)
+    model = moesaic.load_model(tmp_path / "both")
+    with torch.no_grad():
+        right = (model(data.test.inputs).argmax(1) == data.test.labels).float().mean()
+        reached = model.route(data.test.inputs)[:, 1].mean()
+    assert found["test"]["accuracy"] == pytest.approx(float(right))
+    assert found["stages"][1]["reached"] == pytest.approx(float(reached))
+
+
+def test_without_a_price_no_model_is_better_on_validation_and_no_cheaper_point_as_good(
+    runs, tmp_path
+):
+    found = moesaic.cascade(runs[:2], tmp_path / "both")
+    goal = max(stage["validation_accuracy"] for stage in found["stages"])
+    assert found["validation"]["accuracy"] >= goal - 1e-9
+    for point in found["front"]:
+        if point["macs"] < found["validation"]["macs"] - 1e-6:
+            assert point["accuracy"] < goal
+
+
+def test_a_limit_is_kept_and_a_high_price_asks_the_cheap_model_alone(runs, tmp_path):
+    front = moesaic.cascade(runs[:2], tmp_path / "all")["front"]
+    limit = float(np.mean([front[0]["macs"], front[-1]["macs"]])) + 1
+    kept = moesaic.cascade(runs[:2], tmp_path / "limit", max_macs=limit)
+    assert kept["validation"]["macs"] <= limit
+    cheap = moesaic.cascade(runs[:2], tmp_path / "price", price=1e6)
+    assert cheap["stages"][1]["reached"] == 0
+    assert cheap["test"]["accuracy"] == pytest.approx(cheap["stages"][0]["test_accuracy"])
+
+
+def test_the_command_tells_it_and_predicts_with_it(runs, tmp_path):
+    runner, out = CliRunner(), tmp_path / "both"
+    told = runner.invoke(app, ["cascade", str(runs[0]), str(runs[1]), "--out", str(out)])
+    assert told.exit_code == 0
+    assert "of the test split right at" in told.stdout.splitlines()[0]
+    assert str(runs[1]) in told.stdout
+    from PIL import Image
+
+    Image.new("L", (8, 8), 90).save(tmp_path / "a.png")
+    found = runner.invoke(app, ["predict", str(out), str(tmp_path / "a.png"), "--json"])
+    assert found.exit_code == 0
+    one = json.loads(found.stdout)["predictions"][0]
+    assert len(one["weights"]) == 2
+    assert one["expert"] in (0, 1)
+
+
+def test_bad_input_is_one_line_and_writes_nothing(runs, tmp_path):
+    cheap, dear, words = runs
+    other = moesaic.search(out=tmp_path / "other", widths=(2, 2), **{**words, "seed": 4}).folder
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    (unfinished / "config.yaml").write_bytes((cheap / "config.yaml").read_bytes())
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "kept.txt").write_text("kept")
+    out = tmp_path / "out"
+    cases = [
+        ([cheap], {}, "one run is no cascade"),
+        ([cheap, cheap], {}, "the same run is named twice"),
+        ([cheap, tmp_path / "none"], {}, "no run in"),
+        ([cheap, unfinished], {}, "is not finished"),
+        ([cheap, other], {}, "saw other data"),
+        ([cheap, dear], {"price": 1.0, "max_macs": 1e6}, "not both"),
+        ([cheap, dear], {"price": -1.0}, "price is -1"),
+        ([cheap, dear], {"max_macs": 10.0}, "raise --max-macs, or add a cheaper run"),
+        ([cheap, dear], {"max_macs": float("nan")}, "max_macs is nan"),
+    ]
+    for named, settings, message in cases:
+        with pytest.raises(InputError, match=message) as told:
+            moesaic.cascade(named, out, **settings)
+        assert "\n" not in str(told.value)
+        assert not out.exists()
+    with pytest.raises(InputError, match="is there already"):
+        moesaic.cascade([cheap, dear], full)
+    assert [path.name for path in full.iterdir()] == ["kept.txt"]
+    line = CliRunner().invoke(app, ["cascade", str(cheap), "--out", str(out)])
+    assert line.exit_code == 2

@@ -11,7 +11,7 @@ from moesaic.bank import Trial, save_predictions
 from moesaic.data import open_dataset
 from moesaic.mixture import Deployed
 from moesaic.runs import trained_network
-from moesaic.runs._cascade import Answers, ask, at_price, stopped
+from moesaic.runs._cascade import Answers, answered, ask, at_price, stopped
 from moesaic.runs._context import load_context
 from moesaic.runs._session import SearchSession
 
@@ -43,13 +43,12 @@ def cascades(
             ask(model, dataset.test.inputs),
         )
     found = {}
-    labels, everyone = dataset.test.labels.numpy(), np.arange(len(dataset.test))
+    labels = dataset.test.labels.numpy()
     for name, stages in wanted.items():
         validation, test = zip(*(known[trial.key] for trial in stages), strict=True)
         point = at_price(validation, dataset.validation.labels.numpy(), price)
         stage = stopped(test, point.thresholds)
-        guess = np.stack([one.guess for one in test])[stage, everyone]
-        macs = np.cumsum([one.macs for one in test], axis=0)[stage, everyone]
+        guess, macs = answered(test, stage)
         key = name.replace(" ", "-")
         save_predictions(path, f"{key}-test", np.eye(len(dataset.classes))[guess])
         found[name] = {

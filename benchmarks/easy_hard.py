@@ -115,12 +115,12 @@ def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
 
 
 def stages_of(ratios: Sequence[float], factors: Sequence[float]) -> dict[str, list[str]]:
-    """Return the rows that each cascade is made of, the cheapest first; none where there is one."""
+    """Return cascade -> the rows it is made of, the cheapest first; without two there is none."""
     dear = sorted((factor for factor in factors if factor > 1), reverse=True)
     found = {}
     if dear:
         found[CASCADE] = [*(f"{SEARCHED}, price x{factor:g}" for factor in dear), SEARCHED]
-    if dear and len(set(ratios)) > 1:
+    if len(set(ratios)) > 1:
         found[OF_COPIES] = [SEARCHED_CELL.format(ratio) for ratio in (min(ratios), max(ratios))]
     return found
 
@@ -230,7 +230,7 @@ def equal_accuracy(
     return {
         "homogeneous": equal[2] if equal else None,
         "homogeneous_macs": equal[0] if equal else None,
-        "searched_macs": ours["macs"],
+        "macs": ours["macs"],
         "share": ours["macs"] / equal[0] if equal else None,
         "equal_macs": macs,
         "share_interpolated": None if macs is None else ours["macs"] / macs,

@@ -24,6 +24,7 @@ class FakeModel:
     """Two classes: the first with probability of the mean input; expert 1 for what is bright."""
 
     classes = ("[dark]", "bright")
+    stages = 1
 
     def __init__(self, input_shape: tuple[int, ...], experts: int = 2) -> None:
         self.input_shape = input_shape

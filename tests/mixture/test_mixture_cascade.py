@@ -92,6 +92,11 @@ def test_a_stage_does_not_run_on_samples_that_stopped_before():
     assert second.asked == []
 
 
+def test_an_answer_that_is_no_number_is_not_sure():
+    cascade = Cascade([Table([[float("nan"), 0.0]]), Table([[0.0, 1.0]])], torch.tensor([[0.0]]))
+    assert cascade(torch.zeros(1, 1)).tolist() == [[0.0, 1.0]]
+
+
 @pytest.mark.parametrize(
     ("count", "shape"), [(1, (1, 0)), (2, (2, 1)), (2, (1, 2)), (0, (1, 1)), (3, (1, 1))]
 )
@@ -186,6 +191,7 @@ def test_a_damaged_description_is_one_line(cascade, tmp_path):
         with pytest.raises(InputError, match="is damaged") as told:
             load_model(tmp_path)
         assert "\n" not in str(told.value)
+        assert "made again by moesaic cascade" in str(told.value)
 
 
 def test_stages_grow_in_turn(cascade):

@@ -103,7 +103,7 @@ def test_the_command_tells_it_and_predicts_with_it(runs, tmp_path):
     runner, out = CliRunner(), tmp_path / "both"
     told = runner.invoke(app, ["cascade", str(runs[0]), str(runs[1]), "--out", str(out)])
     assert told.exit_code == 0
-    assert "of the test split right at" in told.stdout.splitlines()[0]
+    assert "% of the compute of" in told.stdout.splitlines()[0]
     assert str(runs[1]) in told.stdout
     from PIL import Image
 
@@ -111,8 +111,29 @@ def test_the_command_tells_it_and_predicts_with_it(runs, tmp_path):
     found = runner.invoke(app, ["predict", str(out), str(tmp_path / "a.png"), "--json"])
     assert found.exit_code == 0
     one = json.loads(found.stdout)["predictions"][0]
-    assert len(one["weights"]) == 2
-    assert one["expert"] in (0, 1)
+    assert one["stage"] == int(np.argmax(one["weights"]))
+    assert "expert" not in one
+    text = runner.invoke(app, ["predict", str(out), str(tmp_path / "a.png")]).stdout
+    assert text.splitlines()[0].split()[-1] == "stage"
+
+
+@pytest.mark.parametrize("place", ["_measured", "write_json", "save_cascade"])
+def test_stopped_at_any_point_it_leaves_nothing_and_can_be_repeated(
+    runs, tmp_path, monkeypatch, place
+):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "both"
+    with monkeypatch.context() as patch:
+        patch.setattr(f"moesaic.runs._cascade.{place}", stop)
+        with pytest.raises(KeyboardInterrupt):
+            moesaic.cascade(runs[:2], out)
+    assert list(tmp_path.iterdir()) == []
+    out.mkdir()  # an empty one is as good as none
+    found = moesaic.cascade(runs[:2], out)
+    assert {path.name for path in out.iterdir()} == {"model", "result.json"}
+    assert found["test"] == moesaic.cascade(runs[:2], tmp_path / "again")["test"]
 
 
 def test_bad_input_is_one_line_and_writes_nothing(runs, tmp_path):
@@ -126,7 +147,8 @@ def test_bad_input_is_one_line_and_writes_nothing(runs, tmp_path):
     (full / "kept.txt").write_text("kept")
     out = tmp_path / "out"
     cases = [
-        ([cheap], {}, "one run is no cascade"),
+        ([cheap], {}, "1 runs given: a cascade has two to 4"),
+        ([cheap, dear] * 3, {}, "6 runs given"),
         ([cheap, cheap], {}, "the same run is named twice"),
         ([cheap, tmp_path / "none"], {}, "no run in"),
         ([cheap, unfinished], {}, "is not finished"),
@@ -144,5 +166,8 @@ def test_bad_input_is_one_line_and_writes_nothing(runs, tmp_path):
     with pytest.raises(InputError, match="is there already"):
         moesaic.cascade([cheap, dear], full)
     assert [path.name for path in full.iterdir()] == ["kept.txt"]
+    for place in (full / "kept.txt" / "child", tmp_path / ("x" * 300)):
+        with pytest.raises(InputError, match="give another place with --out"):
+            moesaic.cascade([cheap, dear], place)
     line = CliRunner().invoke(app, ["cascade", str(cheap), "--out", str(out)])
     assert line.exit_code == 2

@@ -10,7 +10,7 @@ import typer
 
 from moesaic.cli._faults import in_run
 from moesaic.cli._options import Json, option
-from moesaic.cli._output import Answer, answer, table
+from moesaic.cli._output import Answer, answer, pairs, table
 
 
 def cascade(
@@ -52,11 +52,16 @@ def describe_cascade(found: Mapping[str, Any]) -> str:
     test, stages = found["test"], found["stages"]
     best, gain = stages[test["best_stage"]], test["gain_over_best_stage"]
     first = (
-        f"{100 * test['accuracy']:.1f} % of the test split right at {test['macs']:,.0f} "
-        f"multiply-accumulates a sample: {100 * test['share_of_macs']:.0f} % of what {best['run']} "
-        f"needs, the most accurate on validation, and {100 * gain['mean']:+.1f} points against it "
-        f"(95 % interval {100 * gain['low']:+.1f} to {100 * gain['high']:+.1f})."
+        f"{100 * test['share_of_macs']:.0f} % of the compute of {best['run']}, with "
+        f"{100 * test['accuracy']:.1f} % of the test split right against its "
+        f"{100 * best['test_accuracy']:.1f} %: {100 * gain['mean']:+.1f} points (95 % interval "
+        f"{100 * gain['low']:+.1f} to {100 * gain['high']:+.1f})."
     )
+    head = {
+        "MACs": f"{test['macs']:,.0f} of a sample, in the mean",
+        "against": f"{best['run']}, the most accurate on validation",
+        "model": f"{found['run']}/model",
+    }
     rows = [
         [
             stage["run"],
@@ -68,4 +73,4 @@ def describe_cascade(found: Mapping[str, Any]) -> str:
         for stage in stages
     ]
     columns = ["asked in turn", "samples that reach it", "its MACs", "validation", "test, alone"]
-    return "\n\n".join([first, table(columns, rows), f"model: {found['run']}/model"])
+    return "\n\n".join([first, pairs(head), table(columns, rows)])

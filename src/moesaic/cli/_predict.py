@@ -30,7 +30,7 @@ def predict(
     ],
     json: Json = False,
 ) -> None:
-    """Name the class, its probability and the expert for every image."""
+    """Name the class, its probability and the expert (of a cascade, the stage) for every image."""
 
     def work() -> Answer:
         with in_run(run):
@@ -120,20 +120,25 @@ def _load_vectors(file: Path, width: int) -> NDArray[np.float32]:
 
 
 def _classify(model: Deployed, names: list[str], inputs: NDArray[Any]) -> Iterator[dict[str, Any]]:
-    """Yield a prediction for every sample; `expert` is None for a model without a gate."""
+    """Yield a prediction for every sample.
+
+    `expert` is None for a model without a gate; a cascade has `stage` in its place, at which the
+    sample stopped, and `weights` name that.
+    """
     import torch
 
     samples = torch.from_numpy(inputs)
     with torch.inference_mode():
         probability, chosen = model(samples).softmax(dim=1).max(dim=1)
         routing = model.route(samples)
+    kind = "stage" if model.stages > 1 else "expert"
     for row, name in enumerate(names):
         weights = routing[row].tolist()
         yield {
             "image": name,
             "class": model.classes[int(chosen[row])],
             "probability": float(probability[row]),
-            "expert": int(routing[row].argmax()) if len(weights) > 1 else None,
+            kind: int(routing[row].argmax()) if len(weights) > 1 else None,
             "weights": weights,
         }
 
@@ -141,13 +146,14 @@ def _classify(model: Deployed, names: list[str], inputs: NDArray[Any]) -> Iterat
 def _describe(predictions: list[dict[str, Any]]) -> str:
     if not predictions:
         return ""
+    kind = "stage" if "stage" in predictions[0] else "expert"
     rows = [
         [
             found["image"],
             found["class"],
             f"{100 * found['probability']:.1f} %",
-            "-" if found["expert"] is None else str(found["expert"]),
+            "-" if found[kind] is None else str(found[kind]),
         ]
         for found in predictions
     ]
-    return table(["image", "class", "probability", "expert"], rows, numbers=2)
+    return table(["image", "class", "probability", kind], rows, numbers=2)

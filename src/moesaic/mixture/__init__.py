@@ -3,7 +3,7 @@
 from moesaic.mixture._balance import importance_loss, switch_loss, z_loss
 from moesaic.mixture._cascade import (
     Cascade,
-    answer_with_region,
+    answer_with_weights,
     confidence_of,
     regions_of,
 )
@@ -32,7 +32,7 @@ __all__ = [
     "Moe4Gate",
     "RouterMetrics",
     "VectorGate",
-    "answer_with_region",
+    "answer_with_weights",
     "build_gate",
     "build_network",
     "confidence_of",

@@ -51,12 +51,14 @@ class Cascade(nn.Module):
 
     def _ask(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits (B, classes) and the stage (B,) at which each sample stops."""
-        logits, region = answer_with_region(self.stages[0], inputs)
+        logits, weights = answer_with_weights(self.stages[0], inputs)
+        region = weights.argmax(dim=1)
         stage = torch.zeros_like(region)
         going = torch.ones_like(region, dtype=torch.bool)
         for position, network in enumerate(list(self.stages)[1:]):
-            # one that went on before keeps going only while the stage it is at is not sure either
-            going = going & (confidence_of(logits) < self.thresholds[region, position])
+            # a confidence that is not a number is none
+            sure = confidence_of(logits) >= self.thresholds[region, position]
+            going = going & ~sure
             if torch.compiler.is_exporting():
                 logits = _replace_exported(network, inputs, going, logits)
             else:
@@ -78,12 +80,12 @@ def regions_of(network: nn.Module) -> int:
     return len(network.experts) if isinstance(network, Mixture) else 1
 
 
-def answer_with_region(network: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the logits (B, classes) of a first stage and the region of every sample, (B,)."""
+def answer_with_weights(network: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the logits (B, classes) and the experts' weights (B, K); (B, 1) without a gate."""
     if not isinstance(network, Mixture):
-        return network(inputs), torch.zeros(inputs.shape[0], dtype=torch.long, device=inputs.device)
+        return network(inputs), inputs.new_ones((inputs.shape[0], 1))
     weights = network.route(inputs)
-    return network.dispatch(inputs, weights), weights.argmax(dim=1)
+    return network.dispatch(inputs, weights), weights
 
 
 def _replace_exported(network: nn.Module, inputs: Tensor, going: Tensor, logits: Tensor) -> Tensor:

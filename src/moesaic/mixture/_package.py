@@ -59,6 +59,11 @@ class Deployed(nn.Module):
         return tuple(self.info["classes"])
 
     @property
+    def stages(self) -> int:
+        """Number of models that are asked in turn: 1, unless it is a cascade."""
+        return len(self.network.stages) if isinstance(self.network, Cascade) else 1
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """(C, H, W) of an image or (D,) of a vector."""
         return tuple(self.info["input_shape"])
@@ -228,18 +233,27 @@ def load_model(folder: str | Path) -> Deployed:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"no model in {folder}, or not a whole one: give the directory of a finished run (see "
-            "moesaic status); a run whose model was lost writes it again by moesaic resume, once "
-            "its result.json is deleted"
+            f"moesaic status); {_mend(place, 'a run whose model was lost')}"
         ) from None
     except OSError as error:
         raise InputError(f"cannot read the model in {place}: {error.strerror or error}") from None
     except _DAMAGE as error:
         reason = " ".join(str(error).split())[:96]
         raise InputError(
-            f"the model in {place} is damaged ({reason}): a run writes it again by moesaic resume, "
-            "once its result.json is deleted"
+            f"the model in {place} is damaged ({reason}): {_mend(place, 'a run')}"
         ) from None
     return model.eval()
+
+
+def _mend(place: Path, who: str) -> str:
+    """Return how the model in a folder is written again: a cascade is no run."""
+    try:
+        told = (place / _DESCRIPTION).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        told = ""
+    if '"stages"' in told:
+        return "a cascade is made again by moesaic cascade, in a new directory"
+    return f"{who} writes it again by moesaic resume, once its result.json is deleted"
 
 
 def _described_network(info: dict[str, Any]) -> nn.Module:

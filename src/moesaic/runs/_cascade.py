@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from moesaic.bank import Bank
 from moesaic.data import Dataset, Split, open_dataset
-from moesaic.errors import InputError
+from moesaic.errors import DamagedRun, DiskFull, InputError
+from moesaic.execution import one_thread
 from moesaic.mixture import (
     Deployed,
     Mixture,
-    answer_with_region,
+    answer_with_weights,
     confidence_of,
     load_model,
     regions_of,
@@ -27,10 +31,17 @@ from moesaic.mixture import (
 from moesaic.runs._evidence import paired_interval
 from moesaic.runs._folder import RunFolder, open_folder, read_result, write_json
 from moesaic.runs._price import PER_MAC
-from moesaic.selection import CascadePoint, cascade_front, choose_thresholds, stage_of
+from moesaic.selection import (
+    MOST_STAGES,
+    CascadePoint,
+    cascade_front,
+    choose_thresholds,
+    stage_of,
+)
 from moesaic.training import count_macs
 
 _BATCH = 256
+_TOLD = 48  # points of the front that are written down
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,7 @@ class Answers:
     macs: NDArray[np.float64]
 
 
+@one_thread()
 def cascade(
     runs: Sequence[str | Path],
     out: str | Path,
@@ -62,11 +74,11 @@ def cascade(
     """Put the models of finished runs in a cascade, choose when to stop, measure it and save it.
 
     The thresholds are chosen on the validation split, the test split measures the outcome. Without
-    a price and a limit the cascade is the cheapest that is as accurate on validation as the most
-    accurate of the models.
+    a price and a limit the cascade is the cheapest found that is as accurate on validation as the
+    most accurate of the models. `out` is there once all of it is, or not at all.
 
     Args:
-        runs: two or more finished runs on the same data, image size and seed; any order.
+        runs: two to four finished runs on the same data, image size and seed; any order.
         out: a new directory: `model/`, which `load_model` and `moesaic predict` take, and
             `result.json`.
         price: points of accuracy that a million multiply-accumulates more must buy.
@@ -76,46 +88,46 @@ def cascade(
         What `result.json` holds: `stages`, `thresholds`, `validation`, `test`, `front`.
 
     Raises:
-        InputError: no runs, not finished, of different data; no cascade keeps to the limit.
+        InputError: no runs, not finished, of different data; no cascade keeps to the limit; `out`
+            is there or cannot be written.
         DamagedRun: a file of a run is damaged.
     """
-    place = _new_directory(out)
-    if len(runs) < 2:
-        raise InputError("one run is no cascade: name two or more, on the same data")
+    if not 2 <= len(runs) <= MOST_STAGES:
+        raise InputError(f"{len(runs)} runs given: a cascade has two to {MOST_STAGES}")
     if price is not None and max_macs is not None:
         raise InputError("give --price or --max-macs, not both: either decides alone")
     for name, value, least in (("price", price, 0.0), ("max_macs", max_macs, 1.0)):
         if value is not None and not least <= value < np.inf:
             raise InputError(f"{name} is {value:g}, expected a number of {least:g} or more")
     folders = _same_data([open_folder(run) for run in runs])
-    models = [load_model(folder.path) for folder in folders]
-    dataset = open_dataset(folders[0].data, test=True)
-    told = [ask(model, dataset.validation.inputs) for model in models]
-    order = sorted(range(len(models)), key=lambda row: (told[row].macs.mean(), row))
-    models = [models[row] for row in order]
-    told = [told[row] for row in order]
-    folders = [folders[row] for row in order]
-    labels = dataset.validation.labels.numpy()
-    front = front_of(told, labels)
-    if price is not None:
-        chosen = at_price(told, labels, price)
-    else:
-        chosen = _keeping(front, told, labels, max_macs)
-    thresholds = chosen.thresholds.tolist()
-    model = save_cascade(
-        place / "model", models, thresholds, {"runs": [str(folder.path) for folder in folders]}
-    )
-    found = {
-        "kind": "cascade",
-        "status": "done",
-        "run": str(place),
-        "price": price,
-        "max_macs": max_macs,
-        "thresholds": thresholds,
-        **_measured(model, models, told, dataset, chosen, folders),
-        "front": [{"macs": point.macs, "accuracy": 1 - point.error} for point in front],
-    }
-    write_json(place / "result.json", found)
+    with _whole_or_not(Path(out)) as place:
+        models = [load_model(folder.path) for folder in folders]
+        dataset = open_dataset(folders[0].data, test=True)
+        told = [ask(model, dataset.validation.inputs) for model in models]
+        order = sorted(range(len(models)), key=lambda row: (told[row].macs.mean(), row))
+        models = [models[row] for row in order]
+        told = [told[row] for row in order]
+        folders = [folders[row] for row in order]
+        labels = dataset.validation.labels.numpy()
+        front = front_of(told, labels)
+        if price is not None:
+            chosen = at_price(told, labels, price)
+        else:
+            chosen = _keeping(front, told, labels, max_macs)
+        named = [str(folder.path) for folder in folders]
+        thresholds = chosen.thresholds.tolist()
+        model = save_cascade(place / "model", models, thresholds, {"runs": named})
+        found = {
+            "kind": "cascade",
+            "status": "done",
+            "run": str(out),
+            "price": price,
+            "max_macs": max_macs,
+            "thresholds": thresholds,
+            **_measured(model, models, told, dataset, chosen, named),
+            "front": [{"macs": p.macs, "accuracy": 1 - p.error} for p in _spread(front)],
+        }
+        write_json(place / "result.json", found)
     return found
 
 
@@ -130,16 +142,21 @@ def ask(model: Deployed, inputs: Tensor) -> Answers:
     with torch.inference_mode():
         for start in range(0, inputs.shape[0], _BATCH):
             batch = model.normaliser(inputs[start : start + _BATCH])
-            logits, chosen = answer_with_region(network, batch)
+            logits, weights = answer_with_weights(network, batch)
             guess.append(logits.argmax(dim=1).numpy())
             confidence.append(confidence_of(logits).double().numpy())
-            region.append(chosen.numpy())
+            region.append(weights.argmax(dim=1).numpy())
             if isinstance(network, Mixture):
-                macs.append(gate + (network.route(batch) != 0).double().numpy() @ cost)
+                # a dense mixture runs every expert, whatever its weight
+                runs = (weights != 0) | (network.top_k == len(network.experts))
+                macs.append(gate + runs.double().numpy() @ cost)
+    sure = np.concatenate(confidence)
+    if not np.isfinite(sure).all():
+        raise DamagedRun("a model's outputs are infinite or not a number: train it again")
     paid = np.concatenate(macs) if macs else np.full(len(inputs), float(count_macs(network, shape)))
     return Answers(
         guess=np.concatenate(guess),
-        confidence=np.concatenate(confidence),
+        confidence=sure,
         region=np.concatenate(region),
         regions=regions_of(network),
         macs=paid,
@@ -166,6 +183,19 @@ def at_price(told: Sequence[Answers], labels: NDArray[np.int64], price: float) -
 def stopped(told: Sequence[Answers], thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the stage at which each of N samples stops, (N,)."""
     return stage_of(np.stack([one.confidence for one in told]), thresholds, told[0].region)
+
+
+def answered(
+    told: Sequence[Answers], stage: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the class (N,) and the multiply-accumulates (N,) of samples that stop at stages (N,).
+
+    Every stage that a sample passes is paid, the answer of the last of them is given.
+    """
+    everyone = np.arange(len(stage))
+    guess = np.stack([one.guess for one in told])[stage, everyone]
+    macs = np.cumsum([one.macs for one in told], axis=0)[stage, everyone]
+    return guess, macs
 
 
 def _tables(
@@ -197,35 +227,41 @@ def _keeping(
     return within[-1]
 
 
+def _spread(front: Sequence[CascadePoint]) -> list[CascadePoint]:
+    """Return points of the front, evenly over its MACs, its ends among them."""
+    macs = np.array([point.macs for point in front])
+    wanted = np.linspace(macs[0], macs[-1], _TOLD)
+    places = np.unique(np.abs(macs[:, None] - wanted).argmin(axis=0))
+    return [front[int(place)] for place in places]
+
+
 def _measured(
     model: Deployed,
     models: Sequence[Deployed],
     validated: Sequence[Answers],
     dataset: Dataset,
     chosen: CascadePoint,
-    folders: Sequence[RunFolder],
+    runs: Sequence[str],
 ) -> dict[str, Any]:
     """Return what the stages and the cascade do on validation and on test."""
-    split = dataset.test
-    told = [ask(one, split.inputs) for one in models]
-    labels, everyone = split.labels.numpy(), np.arange(len(split))
-    stage = _stages_of(model, split)
-    right = np.stack([one.guess for one in told])[stage, everyone] == labels
-    macs = np.cumsum(np.stack([one.macs for one in told]), axis=0)[stage, everyone]
-    truth = dataset.validation.labels.numpy()
+    told = [ask(one, dataset.test.inputs) for one in models]
+    labels, truth = dataset.test.labels.numpy(), dataset.validation.labels.numpy()
+    stage = _stages_of(model, dataset.test)
+    guess, macs = answered(told, stage)
     validation = [float((one.guess == truth).mean()) for one in validated]
     best = int(np.argmax(validation))
     alone = [(one.guess == labels).astype(np.float64) for one in told]
+    right = (guess == labels).astype(np.float64)
     return {
         "stages": [
             {
-                "run": str(folder.path),
+                "run": run,
                 "macs": float(told[place].macs.mean()),
                 "validation_accuracy": validation[place],
                 "test_accuracy": float(alone[place].mean()),
                 "reached": float((stage >= place).mean()),
             }
-            for place, folder in enumerate(folders)
+            for place, run in enumerate(runs)
         ],
         "validation": {"accuracy": 1 - chosen.error, "macs": chosen.macs},
         "test": {
@@ -233,9 +269,7 @@ def _measured(
             "macs": float(macs.mean()),
             "best_stage": best,
             "share_of_macs": float(macs.mean() / told[best].macs.mean()),
-            "gain_over_best_stage": paired_interval(
-                [right.astype(np.float64)], [alone[best]]
-            )._asdict(),
+            "gain_over_best_stage": paired_interval([right], [alone[best]])._asdict(),
         },
     }
 
@@ -255,14 +289,19 @@ def _same_data(folders: list[RunFolder]) -> list[RunFolder]:
 
     Raises:
         InputError: they are not.
+        DamagedRun: a run does not say what it saw.
     """
     if len({folder.path.resolve() for folder in folders}) < len(folders):
         raise InputError("the same run is named twice: a cascade needs different models")
     first = None
     for folder in folders:
         read_result(folder)
-        with Bank.open(folder.path, folder.config().storage) as bank:
-            own = bank.meta("fingerprint")
+        try:
+            own = json.loads(folder.started_file.read_text("utf-8"))["fingerprint"]
+        except (OSError, ValueError, LookupError, TypeError):
+            raise DamagedRun(
+                f"{folder.started_file} is missing or damaged: copy the run whole"
+            ) from None
         if first is not None and own != first:
             raise InputError(
                 f"{folder.path} saw other data than {folders[0].path}: join runs of the same data, "
@@ -272,8 +311,36 @@ def _same_data(folders: list[RunFolder]) -> list[RunFolder]:
     return folders
 
 
-def _new_directory(out: str | Path) -> Path:
-    place = Path(out)
-    if place.is_file() or (place.is_dir() and any(place.iterdir())):
-        raise InputError(f"{place} is there already: give a new directory with --out")
-    return place
+@contextmanager
+def _whole_or_not(out: Path) -> Iterator[Path]:
+    """Give a directory to write to, which becomes `out` when nothing goes wrong, and else goes.
+
+    Raises:
+        InputError: `out` is there already, cannot be made, or the disk is full.
+    """
+    half = out.parent / f".{out.name}.{os.getpid()}"
+    with _or_say_so(out):
+        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+            raise InputError(f"{out} is there already: give a new directory with --out")
+        half.mkdir(parents=True)
+    try:
+        yield half
+        with _or_say_so(out):
+            if out.exists():
+                out.rmdir()
+            half.replace(out)
+    except DiskFull:
+        raise InputError(f"no space left on the disk for {out}: free some, try again") from None
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+
+
+@contextmanager
+def _or_say_so(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"cannot make the directory {out}: {os.strerror(error.errno or 0)}; "
+            "give another place with --out"
+        ) from None

@@ -1,6 +1,7 @@
 """Selection: which experts, who serves which cluster, and what difference is worth."""
 
 from moesaic.selection._cascade import (
+    MOST_STAGES,
     NEVER,
     CascadePoint,
     cascade_front,
@@ -27,6 +28,7 @@ from moesaic.selection._theory import (
 from moesaic.selection.subsets import SCORES, Members, Ranked, Ranking, score_subsets
 
 __all__ = [
+    "MOST_STAGES",
     "NEVER",
     "SCORES",
     "CascadePoint",

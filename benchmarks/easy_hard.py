@@ -89,10 +89,12 @@ def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
             for name, trial in done.items()
         }
         wanted = {
-            name: [done[one] for one in stages]
+            # two prices may lead to one choice
+            name: list({done[one].key: done[one] for one in stages}.values())
             for name, stages in stages_of(words.ratios, words.factors).items()
             if all(one in done for one in stages)
         }
+        wanted = {name: stages for name, stages in wanted.items() if len(stages) > 1}
         found |= cascades(session, wanted, words.price)
         return {
             name: {**row, "sources": by_source(place, row["key"])} for name, row in found.items()

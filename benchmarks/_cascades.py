@@ -11,7 +11,7 @@ from moesaic.bank import Trial, save_predictions
 from moesaic.data import open_dataset
 from moesaic.mixture import Deployed
 from moesaic.runs import trained_network
-from moesaic.runs._cascade import Answers, answered, ask, at_price, stopped
+from moesaic.runs._cascade import Answers, answered, ask, at_price, front_of, stopped
 from moesaic.runs._context import load_context
 from moesaic.runs._session import SearchSession
 
@@ -23,7 +23,7 @@ def cascades(
 
     Args:
         session: of the search that the trials are of.
-        wanted: name -> stages, the cheapest first.
+        wanted: name -> stages, the cheapest first; one alone answers everything.
         price: points of accuracy that a million multiply-accumulates must buy.
 
     Returns:
@@ -46,8 +46,10 @@ def cascades(
     labels = dataset.test.labels.numpy()
     for name, stages in wanted.items():
         validation, test = zip(*(known[trial.key] for trial in stages), strict=True)
-        point = at_price(validation, dataset.validation.labels.numpy(), price)
-        stage = stopped(test, point.thresholds)
+        stage = np.zeros(len(labels), np.int64)
+        if len(stages) > 1:
+            point = at_price(front_of(validation, dataset.validation.labels.numpy()), price)
+            stage = stopped(test, point.thresholds)
         guess, macs = answered(test, stage)
         key = name.replace(" ", "-")
         save_predictions(path, f"{key}-test", np.eye(len(dataset.classes))[guess])

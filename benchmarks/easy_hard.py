@@ -94,7 +94,6 @@ def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
             for name, stages in stages_of(words.ratios, words.factors).items()
             if all(one in done for one in stages)
         }
-        wanted = {name: stages for name, stages in wanted.items() if len(stages) > 1}
         found |= cascades(session, wanted, words.price)
         return {
             name: {**row, "sources": by_source(place, row["key"])} for name, row in found.items()

@@ -34,8 +34,8 @@ from moesaic.runs._price import PER_MAC
 from moesaic.selection import (
     MOST_STAGES,
     CascadePoint,
+    best_at,
     cascade_front,
-    choose_thresholds,
     stage_of,
 )
 from moesaic.training import count_macs
@@ -111,7 +111,7 @@ def cascade(
         labels = dataset.validation.labels.numpy()
         front = front_of(told, labels)
         if price is not None:
-            chosen = at_price(told, labels, price)
+            chosen = at_price(front, price)
         else:
             chosen = _keeping(front, told, labels, max_macs)
         named = [str(folder.path) for folder in folders]
@@ -152,7 +152,7 @@ def ask(model: Deployed, inputs: Tensor) -> Answers:
                 macs.append(gate + runs.double().numpy() @ cost)
     sure = np.concatenate(confidence)
     if not np.isfinite(sure).all():
-        raise DamagedRun("a model's outputs are infinite or not a number: train it again")
+        raise DamagedRun("a model of the cascade answers what is not a number: train it again")
     paid = np.concatenate(macs) if macs else np.full(len(inputs), float(count_macs(network, shape)))
     return Answers(
         guess=np.concatenate(guess),
@@ -170,14 +170,18 @@ def front_of(told: Sequence[Answers], labels: NDArray[np.int64]) -> list[Cascade
         told: of every stage, cheapest first.
         labels: the true classes, (N,).
     """
-    return cascade_front(*_tables(told, labels), told[0].region, told[0].regions)
+    return cascade_front(
+        np.stack([one.confidence for one in told]),
+        np.stack([one.guess == labels for one in told]),
+        np.stack([one.macs for one in told]),
+        told[0].region,
+        told[0].regions,
+    )
 
 
-def at_price(told: Sequence[Answers], labels: NDArray[np.int64], price: float) -> CascadePoint:
+def at_price(front: Sequence[CascadePoint], price: float) -> CascadePoint:
     """Return the thresholds that are best at a price, in points of accuracy per million MACs."""
-    first = told[0]
-    tables = _tables(told, labels)
-    return choose_thresholds(*tables, PER_MAC * price, first.region, first.regions)
+    return best_at(front, PER_MAC * price)
 
 
 def stopped(told: Sequence[Answers], thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -196,16 +200,6 @@ def answered(
     guess = np.stack([one.guess for one in told])[stage, everyone]
     macs = np.cumsum([one.macs for one in told], axis=0)[stage, everyone]
     return guess, macs
-
-
-def _tables(
-    told: Sequence[Answers], labels: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-    return (
-        np.stack([one.confidence for one in told]),
-        np.stack([one.guess == labels for one in told]),
-        np.stack([one.macs for one in told]),
-    )
 
 
 def _keeping(

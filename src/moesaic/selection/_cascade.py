@@ -5,6 +5,7 @@ It reads what networks answered on the validation split and trains nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -115,9 +116,17 @@ def choose_thresholds(
     Raises:
         InputError: as `cascade_front`, or a price below 0.
     """
+    return best_at(cascade_front(confidence, right, macs, regions, count), price)
+
+
+def best_at(front: Sequence[CascadePoint], price: float) -> CascadePoint:
+    """Return the point of a front, cheapest first, that loses least at a price, as above.
+
+    Raises:
+        InputError: a price below 0.
+    """
     if not 0 <= price < np.inf:
         raise InputError(f"price is {price}, expected 0 or more")
-    front = cascade_front(confidence, right, macs, regions, count)
     # of equal ones the cheapest, which comes first
     return min(front, key=lambda point: point.error + price * point.macs)
 

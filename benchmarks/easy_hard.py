@@ -12,7 +12,8 @@ it are trained, with the same recipe and epochs and from scratch:
 - single networks of that architecture at the same multiples;
 - mixtures of the sizes that the search trained, chosen at other prices: the front;
 - cascades (docs/cascade.md), thresholds chosen on validation at the price of the search: that of
-  the mixtures chosen at higher prices and the searched one, and, to say what is due to the cascade
+  two mixtures whose sizes were chosen together, as `moesaic cascade` does with one run; that of the
+  mixtures chosen at higher prices and the searched one; and, to say what is due to the cascade
   alone, that of the cheapest and the dearest copies of the expert's cell.
 
 Cost is expected multiply-accumulates of a test image: experts weighted by how often the gate really
@@ -49,13 +50,15 @@ from moesaic.runs._evidence import paired_interval
 from moesaic.runs._price import PER_MAC, mistaken
 from moesaic.runs._session import SearchSession
 from moesaic.runs._specialise import choose, sizes_stage
+from moesaic.runs._stages import plan_stages
 from moesaic.runs._structure import cluster_weight
 from moesaic.runs._variants import Design, gate_macs, matched, mixture_trial, single_trial
 from moesaic.seeds import derive_seed
 
 TOLERANCE = 0.003
 SEARCHED = "searched"
-CASCADE, OF_COPIES = "cascade", "cascade of copies"
+CASCADE, OF_PRICES, OF_COPIES = "cascade", "cascade of prices", "cascade of copies"
+PARTS = "cascade, stage {}"
 COPIES, SEARCHED_CELL = "homogeneous {:g}", "homogeneous {:g}, expert's cell"
 
 
@@ -80,7 +83,11 @@ def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
 
     def work(session: SearchSession) -> dict[str, Any]:
         design = design_of(session, result)
-        trials = {**ladder(design, words.ratios), **front(session, design, words.factors)}
+        trials = {
+            **ladder(design, words.ratios),
+            **front(session, design, words.factors),
+            **together(session, words.price),
+        }
         session.perform("ladder", list(trials.values()))
         done = {n: t for n, t in trials.items() if session.bank.status(t.key) == "done"}
         told = on_test(session, list(done.values()))
@@ -116,11 +123,11 @@ def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
 
 
 def stages_of(ratios: Sequence[float], factors: Sequence[float]) -> dict[str, list[str]]:
-    """Return cascade -> the rows it is made of, the cheapest first; without two there is none."""
+    """Return cascade -> the rows it is made of, the cheapest first."""
     dear = sorted((factor for factor in factors if factor > 1), reverse=True)
-    found = {}
+    found = {CASCADE: [PARTS.format(1), PARTS.format(2)]}
     if dear:
-        found[CASCADE] = [*(f"{SEARCHED}, price x{factor:g}" for factor in dear), SEARCHED]
+        found[OF_PRICES] = [*(f"{SEARCHED}, price x{factor:g}" for factor in dear), SEARCHED]
     if len(set(ratios)) > 1:
         found[OF_COPIES] = [SEARCHED_CELL.format(ratio) for ratio in (min(ratios), max(ratios))]
     return found
@@ -169,6 +176,12 @@ def front(session: SearchSession, design: Design, factors: list[float]) -> dict[
     return _staged(trials)
 
 
+def together(session: SearchSession, price: float) -> dict[str, Trial]:
+    """Return the mixtures of a cascade, sizes chosen together; twice the same where one will do."""
+    planned = plan_stages(session.folder, session.bank, session.config, price)
+    return _staged({PARTS.format(1): planned[0], PARTS.format(2): planned[-1]})
+
+
 def _staged(trials: dict[str, Trial]) -> dict[str, Trial]:
     return {name: replace(trial, stage=f"ladder {name}") for name, trial in trials.items()}
 
@@ -198,7 +211,7 @@ def conclude(seeds: list[dict[str, Any]], ratios: list[float]) -> dict[str, Any]
         **found,
         "cascades": {
             name: equal_accuracy(table, ratios, name)
-            for name in (CASCADE, OF_COPIES)
+            for name in (CASCADE, OF_PRICES, OF_COPIES)
             if name in table
         },
     }

@@ -89,13 +89,15 @@ def test_another_row_may_be_compared_with_them() -> None:
 
 
 def test_a_cascade_goes_from_the_highest_price_to_the_searched_mixture() -> None:
+    together = {"cascade": ["cascade, stage 1", "cascade, stage 2"]}
     assert stages_of([1.0, 0.5, 2.0], [0.25, 4.0, 12.0]) == {
-        "cascade": ["searched, price x12", "searched, price x4", "searched"],
+        **together,
+        "cascade of prices": ["searched, price x12", "searched, price x4", "searched"],
         "cascade of copies": ["homogeneous 0.5, expert's cell", "homogeneous 2, expert's cell"],
     }
-    assert set(stages_of([1.0, 2.0], [0.25])) == {"cascade of copies"}
-    assert set(stages_of([1.0], [4.0])) == {"cascade"}
-    assert stages_of([1.0], []) == {}
+    assert set(stages_of([1.0, 2.0], [0.25])) == {"cascade", "cascade of copies"}
+    assert set(stages_of([1.0], [4.0])) == {"cascade", "cascade of prices"}
+    assert stages_of([1.0], []) == together
 
 
 @pytest.mark.parametrize("gains", [(0.2, 1.0), (0.05, 1.0), (1.0, 1.0), (0.3, 0.6, 2.0)])
@@ -205,9 +207,10 @@ def test_easy_hard_answers_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
         *("searched", "searched, price x4", "single 0.5", "single 2"),
         *("homogeneous 0.5", "homogeneous 2"),
         *("homogeneous 0.5, expert's cell", "homogeneous 2, expert's cell"),
-        *("cascade", "cascade of copies"),
+        *("cascade", "cascade, stage 1", "cascade, stage 2"),
+        *("cascade of prices", "cascade of copies"),
     }
-    assert set(found["cascades"]) == {"cascade", "cascade of copies"}
+    assert set(found["cascades"]) == {"cascade", "cascade of prices", "cascade of copies"}
     for name in found["cascades"]:
         assert found["cascades"][name]["macs"] == found["table"][name]["macs"]
     assert found["table"]["searched"]["searched_ahead"]["mean"] == 0

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from moesaic.bank import Observation, Trial
 from moesaic.config import make_config
@@ -15,6 +16,7 @@ from moesaic.runs._sizing import (
     MOST_SIZES,
     OWN_SIZES,
     RIVAL_SIZES,
+    SMALLEST_BATCH,
     Sizing,
     apart,
     nearest,
@@ -43,13 +45,17 @@ def sizing() -> Sizing:
     return Sizing(config, space(), "specialise-2-2", SHAPE, 4, 10)
 
 
-def planned(price: float, generalists: list[Observation] | None = None) -> list[Trial]:
+def planned(
+    price: float,
+    generalists: list[Observation] | None = None,
+    weight: NDArray[np.float64] = WEIGHT,
+) -> list[Trial]:
     inner = space().inner
     experts = [
         expert(inner.parse(f"{CELL} [8-16-32 x1]"), [0.1, 0.2, 3.0]),
         expert(inner.parse(f"{CELL} [11-22-45 x1 /2]"), [2.0, 2.0, 1.0]),
     ]
-    return sizing().first(experts, generalists or experts, GROUPS, WEIGHT, price)
+    return sizing().first(experts, generalists or experts, GROUPS, weight, price)
 
 
 def measured(trials: list[Trial]) -> list[Observation]:
@@ -72,11 +78,23 @@ def test_each_expert_is_trained_from_scratch_on_its_own_clusters_at_its_own_and_
         assert trial.subset == ((True, True, False) if first else (False, False, True))
         assert trial.parent is None
         assert trial.recipe["epochs"] == 10
+        assert trial.recipe["batch_size"] == 64  # each serves half of what the mixture sees
         assert trial.architecture is not None
         assert space().describe(trial.architecture).startswith(CELL)
     assert len({trial.key for trial in trials}) == len(trials)
     texts = {trial.architecture.text for trial in trials[:OWN_SIZES] if trial.architecture}
     assert space().inner.parse(f"{CELL} [8-16-32 x1]").text in texts
+
+
+def test_a_specialist_takes_as_many_steps_an_epoch_as_the_mixture_will() -> None:
+    for shares, sizes in (
+        ([0.3, 0.2, 0.5], [64, 64]),
+        ([3.0, 2.0, 15.0], [32, 96]),  # counts, of which the weights are proportions
+        ([0.01, 0.01, 0.98], [SMALLEST_BATCH, 125]),
+    ):
+        trials = planned(0.0, weight=np.array(shares))
+        for trial in trials:
+            assert trial.recipe["batch_size"] == sizes[trial.index // MOST_SIZES]
 
 
 def test_a_better_cell_that_was_drawn_too_large_is_tried_at_sizes_like_the_chosen_one() -> None:

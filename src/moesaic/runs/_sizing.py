@@ -1,8 +1,10 @@
 """The sizes of specialists: cells trained on their own clusters at several sizes.
 
 What a size is worth to an expert shows only where it is trained on what it will serve, as it will
-be in the end: from scratch. Generalists spend their width on everything else too, and what was
-continued from one has learned more than any size that begins anew.
+be in the end: from scratch, in batches as large as its share of the mixture's. Generalists spend
+their width on everything else too, and what was continued from one has learned more than any size
+that begins anew. In batches of the whole size an expert would take fewer steps, and what needs
+many of them, the small networks, would look worse than they will be.
 
 A cell is drawn at one size. The chosen one may be worth its price only because a better cell was
 drawn too large, so the cell that is best without a price is tried at sizes like the chosen one's.
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +29,7 @@ OWN_SIZES = 6  # of an expert's cell that are trained at first, its own size amo
 RIVAL_SIZES = 4  # of the cell that is best on the same clusters without a price
 FINER_SIZES = 2  # between the chosen size and its neighbours
 MOST_SIZES = OWN_SIZES + RIVAL_SIZES + FINER_SIZES
+SMALLEST_BATCH = 8  # statistics of fewer samples are noise to batch norm
 _AT_MOST = 0.5  # of its loss that an expert is expected to lose by growing
 
 
@@ -34,7 +38,9 @@ class Sizing:
     """Plans the trials that compare sizes.
 
     All of them are trained from scratch on the clusters of their expert, for as many epochs as the
-    chosen ones saw these: as generalists and as specialists. An expert's trials share a seed.
+    chosen ones saw these: as generalists and as specialists. A batch has as many samples as the
+    mixture's batches hold of these clusters, `SMALLEST_BATCH` at least, so an epoch has as many
+    steps as one of the mixture. An expert's trials share a seed.
 
     Attributes:
         config: the settings.
@@ -93,7 +99,10 @@ class Sizing:
             if rival is not None and rival not in {size for _, size in own}:
                 sizes += nearest(self._sizes(rival), expert.macs, RIVAL_SIZES)
             subset = tuple(bool(value) for value in mask)
-            trials += [self._trial(group, place, size, subset) for place, size in enumerate(sizes)]
+            recipe = self._recipe(float(weight[mask].sum() / weight.sum()))
+            trials += [
+                self._trial(group, place, size, subset, recipe) for place, size in enumerate(sizes)
+            ]
         return trials
 
     def between(self, experts: Sequence[Observation], tried: Sequence[Observation]) -> list[Trial]:
@@ -125,13 +134,30 @@ class Sizing:
             planned[group] = begun + len(sizes)
             trials += [
                 self._trial(
-                    group, OWN_SIZES + RIVAL_SIZES + begun + place, size, expert.trial.subset
+                    group,
+                    OWN_SIZES + RIVAL_SIZES + begun + place,
+                    size,
+                    expert.trial.subset,
+                    expert.trial.recipe,
                 )
                 for place, size in enumerate(sizes)
             ]
         return trials
 
-    def _trial(self, group: int, place: int, size: Architecture, subset: tuple[bool, ...]) -> Trial:
+    def _recipe(self, share: float) -> dict[str, Any]:
+        """Return the recipe of specialists that serve a share of the samples."""
+        recipe = self.config.recipe.for_epochs(self.epochs)
+        batch = max(min(SMALLEST_BATCH, recipe.batch_size), round(share * recipe.batch_size))
+        return {**recipe.to_dict(), "batch_size": batch}
+
+    def _trial(
+        self,
+        group: int,
+        place: int,
+        size: Architecture,
+        subset: tuple[bool, ...],
+        recipe: dict[str, Any],
+    ) -> Trial:
         return Trial(
             kind="expert",
             stage=self.stage,
@@ -139,7 +165,7 @@ class Sizing:
             seed=derive_seed(self.config.seed, self.stage, group),
             architecture=size,
             subset=subset,
-            recipe=self.config.recipe.for_epochs(self.epochs).to_dict(),
+            recipe=recipe,
         )
 
     def _sizes(self, architecture: Architecture) -> list[tuple[int, Architecture]]:

@@ -16,6 +16,7 @@ from moesaic.selection._marginal import Gain, climb
 from moesaic.selection._optimism import optimism
 from moesaic.selection._problem import Limits, Selection
 from moesaic.selection._select import select
+from moesaic.selection._stages import StagesChoice, choose_stages
 from moesaic.selection._theory import (
     Step,
     best_objective,
@@ -41,12 +42,14 @@ __all__ = [
     "Ranked",
     "Ranking",
     "Selection",
+    "StagesChoice",
     "Step",
     "best_at",
     "best_objective",
     "can_be_halved",
     "cascade_front",
     "cheapest_as_good",
+    "choose_stages",
     "choose_thresholds",
     "climb",
     "cluster_rank_correlation",

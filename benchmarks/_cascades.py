@@ -9,10 +9,9 @@ import numpy as np
 
 from moesaic.bank import Trial, save_predictions
 from moesaic.data import open_dataset
-from moesaic.mixture import Deployed
-from moesaic.runs import trained_network
 from moesaic.runs._cascade import Answers, answered, ask, at_price, front_of, stopped
 from moesaic.runs._context import load_context
+from moesaic.runs._hand_over import trained_model
 from moesaic.runs._session import SearchSession
 
 
@@ -33,11 +32,9 @@ def cascades(
     path = session.folder.path
     context = load_context(str(path))
     dataset = open_dataset(session.folder.data, test=True)
-    info = {"input_shape": dataset.input_shape, "classes": dataset.classes}
     known: dict[str, tuple[Answers, Answers]] = {}
     for trial in {trial.key: trial for stages in wanted.values() for trial in stages}.values():
-        network = trained_network(session.bank, trial, dataset)
-        model = Deployed(context.normaliser, network, info)
+        model = trained_model(session.bank, trial, context)
         known[trial.key] = (
             ask(model, dataset.validation.inputs),
             ask(model, dataset.test.inputs),

@@ -147,7 +147,9 @@ def test_bad_input_is_one_line_and_writes_nothing(runs, tmp_path):
     (full / "kept.txt").write_text("kept")
     out = tmp_path / "out"
     cases = [
-        ([cheap], {}, "1 runs given: a cascade has two to 4"),
+        ([], {}, "0 runs given: a cascade has two to 4"),
+        ([cheap], {}, "was searched without a price: give --price"),
+        ([cheap], {"price": 1.0}, "tried no sizes of its experts: search with --price, or name"),
         ([cheap, dear] * 3, {}, "6 runs given"),
         ([cheap, cheap], {}, "the same run is named twice"),
         ([cheap, tmp_path / "none"], {}, "no run in"),

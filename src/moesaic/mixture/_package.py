@@ -136,16 +136,34 @@ def save_model(
     Raises:
         RunFailed: the disk is full.
     """
-    info = {
+    info = describe_model(network, experts, input_shape, classes, top_k)
+    return _write(folder, Deployed(normaliser, network, {**info, **(extra or {})}))
+
+
+def describe_model(
+    network: nn.Module,
+    experts: Sequence[Architecture],
+    input_shape: tuple[int, ...],
+    classes: Sequence[str],
+    top_k: int = 1,
+) -> dict[str, Any]:
+    """Return what `load_model` must know to build a network anew: `Deployed.info`, JSON-able.
+
+    Args:
+        network: as all other arguments, of `save_model`.
+        experts: see there.
+        input_shape: see there.
+        classes: see there.
+        top_k: see there.
+    """
+    return {
         "format": _FORMAT,
         "experts": [expert.to_dict() for expert in experts],
         "input_shape": list(input_shape),
         "classes": list(classes),
         "top_k": top_k,
         **(describe_gate(network.gate) if isinstance(network, Mixture) else {}),
-        **(extra or {}),
     }
-    return _write(folder, Deployed(normaliser, network, info))
 
 
 def save_cascade(

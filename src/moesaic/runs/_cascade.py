@@ -31,6 +31,8 @@ from moesaic.mixture import (
 from moesaic.runs._evidence import paired_interval
 from moesaic.runs._folder import RunFolder, open_folder, read_result, write_json
 from moesaic.runs._price import PER_MAC
+from moesaic.runs._progress import Watcher
+from moesaic.runs._stages import train_stages
 from moesaic.selection import (
     MOST_STAGES,
     CascadePoint,
@@ -70,6 +72,7 @@ def cascade(
     *,
     price: float | None = None,
     max_macs: float | None = None,
+    watcher: Watcher | None = None,
 ) -> dict[str, Any]:
     """Put the models of finished runs in a cascade, choose when to stop, measure it and save it.
 
@@ -77,23 +80,35 @@ def cascade(
     a price and a limit the cascade is the cheapest found that is as accurate on validation as the
     most accurate of the models. `out` is there once all of it is, or not at all.
 
+    Of one search under a price two mixtures are trained, a cheap one and a dear one: of the sizes
+    that the search tried, those that go together best. They stay in the run, where the same command
+    finds them again; its result and its model stay as they are.
+
     Args:
-        runs: two to four finished runs on the same data, image size and seed; any order.
+        runs: two to four finished runs on the same data, image size and seed, any order; or one
+            finished search under a price.
         out: a new directory: `model/`, which `load_model` and `moesaic predict` take, and
             `result.json`.
-        price: points of accuracy that a million multiply-accumulates more must buy.
+        price: points of accuracy that a million multiply-accumulates more must buy; of one search
+            its own when not given.
         max_macs: most multiply-accumulates of a validation sample in the mean.
+        watcher: is told of trainings.
 
     Returns:
         What `result.json` holds: `stages`, `thresholds`, `validation`, `test`, `front`.
 
     Raises:
-        InputError: no runs, not finished, of different data; no cascade keeps to the limit; `out`
-            is there or cannot be written.
+        InputError: no runs, not finished, of different data; no cascade keeps to the limit; one
+            search that tried no sizes, or of which no two go together; `out` is there or cannot be
+            written.
         DamagedRun: a file of a run is damaged.
+        RunFailed: a training failed.
+        Interrupted: stopped while training; the same command goes on.
     """
-    if not 2 <= len(runs) <= MOST_STAGES:
-        raise InputError(f"{len(runs)} runs given: a cascade has two to {MOST_STAGES}")
+    if not 1 <= len(runs) <= MOST_STAGES:
+        raise InputError(
+            f"{len(runs)} runs given: a cascade has two to {MOST_STAGES}, or one under a price"
+        )
     if price is not None and max_macs is not None:
         raise InputError("give --price or --max-macs, not both: either decides alone")
     for name, value, least in (("price", price, 0.0), ("max_macs", max_macs, 1.0)):
@@ -102,6 +117,10 @@ def cascade(
     folders = _same_data([open_folder(run) for run in runs])
     with _whole_or_not(Path(out)) as place:
         models = [load_model(folder.path) for folder in folders]
+        own = models[0] if len(folders) == 1 else None
+        if own is not None:
+            price, models = train_stages(folders[0], price, max_macs, watcher or Watcher(), out)
+            folders = [folders[0]] * len(models)
         dataset = open_dataset(folders[0].data, test=True)
         told = [ask(model, dataset.validation.inputs) for model in models]
         order = sorted(range(len(models)), key=lambda row: (told[row].macs.mean(), row))
@@ -124,7 +143,7 @@ def cascade(
             "price": price,
             "max_macs": max_macs,
             "thresholds": thresholds,
-            **_measured(model, models, told, dataset, chosen, named),
+            **_measured(model, models, told, dataset, chosen, named, own),
             "front": [{"macs": p.macs, "accuracy": 1 - p.error} for p in _spread(front)],
         }
         write_json(place / "result.json", found)
@@ -236,34 +255,41 @@ def _measured(
     dataset: Dataset,
     chosen: CascadePoint,
     runs: Sequence[str],
+    own: Deployed | None,
 ) -> dict[str, Any]:
-    """Return what the stages and the cascade do on validation and on test."""
+    """Return what the stages and the cascade do on validation and on test.
+
+    The cascade is compared with the model of the one run that it came of, else with the stage that
+    is most accurate on validation.
+    """
     told = [ask(one, dataset.test.inputs) for one in models]
     labels, truth = dataset.test.labels.numpy(), dataset.validation.labels.numpy()
     stage = _stages_of(model, dataset.test)
     guess, macs = answered(told, stage)
     validation = [float((one.guess == truth).mean()) for one in validated]
-    best = int(np.argmax(validation))
-    alone = [(one.guess == labels).astype(np.float64) for one in told]
-    right = (guess == labels).astype(np.float64)
+    best = None if own is not None else int(np.argmax(validation))
+    rival = ask(own, dataset.test.inputs) if best is None and own is not None else told[best or 0]
+    right, theirs = ((one == labels).astype(np.float64) for one in (guess, rival.guess))
     return {
         "stages": [
             {
                 "run": run,
                 "macs": float(told[place].macs.mean()),
                 "validation_accuracy": validation[place],
-                "test_accuracy": float(alone[place].mean()),
+                "test_accuracy": float((told[place].guess == labels).mean()),
                 "reached": float((stage >= place).mean()),
             }
             for place, run in enumerate(runs)
         ],
         "validation": {"accuracy": 1 - chosen.error, "macs": chosen.macs},
-        "test": {
-            "accuracy": float(right.mean()),
-            "macs": float(macs.mean()),
-            "best_stage": best,
-            "share_of_macs": float(macs.mean() / told[best].macs.mean()),
-            "gain_over_best_stage": paired_interval([right], [alone[best]])._asdict(),
+        "test": {"accuracy": float(right.mean()), "macs": float(macs.mean())},
+        "against": {
+            "run": runs[best or 0],
+            "stage": best,
+            "macs": float(rival.macs.mean()),
+            "test_accuracy": float(theirs.mean()),
+            "share_of_macs": float(macs.mean() / rival.macs.mean()),
+            "gain": paired_interval([right], [theirs])._asdict(),
         },
     }
 

@@ -10,8 +10,8 @@ from moesaic.bank import Bank, Trial, read_checkpoint
 from moesaic.config import CampaignConfig, SearchConfig
 from moesaic.data import Dataset
 from moesaic.errors import InputError
-from moesaic.mixture import Mixture, save_model
-from moesaic.runs._context import load_context
+from moesaic.mixture import Deployed, Mixture, describe_model, save_model
+from moesaic.runs._context import Context, load_context
 from moesaic.runs._session import Session
 from moesaic.runs._work import trained_experts
 from moesaic.runs._work_mixture import build_trial_network
@@ -37,6 +37,27 @@ def trained_network(bank: Bank, trial: Trial, dataset: Dataset) -> nn.Module:
     )
     network.load_state_dict(read_checkpoint(checkpoint))
     return network
+
+
+def trained_model(bank: Bank, trial: Trial, context: Context) -> Deployed:
+    """Return the model of a finished trial, as `save_model` would write it, but write nothing.
+
+    Args:
+        bank: as `trained_network` takes it.
+        trial: as `trained_network` takes it.
+        context: of the run: the data and how samples are normalised.
+
+    Raises:
+        InputError: its weights were not kept.
+        DamagedRun: their file is missing or damaged.
+    """
+    dataset = context.dataset
+    network = trained_network(bank, trial, dataset)
+    top_k = network.top_k if isinstance(network, Mixture) else 1
+    info = describe_model(
+        network, trained_experts(trial), dataset.input_shape, dataset.classes, top_k
+    )
+    return Deployed(context.normaliser, network, info)
 
 
 def hand_over(

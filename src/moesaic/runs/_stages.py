@@ -7,7 +7,9 @@ cascade; the two mixtures are then trained as the search trained its own.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +17,73 @@ from numpy.typing import NDArray
 from moesaic.bank import Bank, Observation, Trial, read_predictions
 from moesaic.config import SearchConfig
 from moesaic.errors import InputError
+from moesaic.mixture import Deployed
 from moesaic.runs._context import load_context, load_partition
 from moesaic.runs._folder import RunFolder
+from moesaic.runs._hand_over import trained_model
+from moesaic.runs._lifecycle import extend
 from moesaic.runs._price import PER_MAC
+from moesaic.runs._progress import Watcher
+from moesaic.runs._session import Session
 from moesaic.runs._specialise import sizes_stage
 from moesaic.runs._variants import gate_macs
 from moesaic.selection import choose_stages
 
 _MIXTURE = "final-0-mixture"
+
+
+def train_stages(
+    folder: RunFolder,
+    price: float | None,
+    max_macs: float | None,
+    watcher: Watcher,
+    out: str | Path,
+) -> tuple[float | None, list[Deployed]]:
+    """Train the two mixtures of a finished search that go together best, in the run's own bank.
+
+    Args:
+        folder: of the search.
+        price: points of accuracy that a million multiply-accumulates must buy; the search's own
+            when None.
+        max_macs: the limit that the cascade will have to keep to, None without one.
+        watcher: is told of progress.
+        out: where the cascade goes, for a person who interrupts.
+
+    Returns:
+        The price that thresholds are to be chosen at, None where a limit decides, and the models,
+        the cheap one first.
+
+    Raises:
+        InputError: no search under a price; no two sizes go together at it.
+        RunFailed: a training failed.
+        Interrupted: stopped by the person.
+    """
+    config = folder.config()
+    if not isinstance(config, SearchConfig):
+        raise InputError(f"{folder.path} is a {config.kind}: name a search, or two runs and more")
+    known = config.price if price is None else price
+    if known is None:
+        raise InputError(f"{folder.path} was searched without a price: give --price")
+    at = known
+
+    def work(session: Session[SearchConfig]) -> list[Deployed]:
+        trials = plan_stages(folder, session.bank, config, at)
+        if len(trials) < 2:
+            raise InputError(
+                f"at {at:g} points a million MACs no sizes that {folder.path} tried go together "
+                "better than one mixture alone: give a lower --price"
+            )
+        session.perform("stages of the cascade", trials)
+        context = load_context(str(folder.path))
+        return [trained_model(session.bank, trial, context) for trial in trials]
+
+    again = shlex.join(["moesaic", "cascade", str(folder.path), "--out", str(out)])
+    again += "" if price is None else f" --price {price:g}"
+    again += "" if max_macs is None else f" --max-macs {max_macs:g}"
+    # what the search was given to spend is spent
+    endless = config.model_copy(update={"budget": None})
+    models = extend(folder, endless, watcher, again, work)
+    return (at if max_macs is None else None), models
 
 
 def plan_stages(folder: RunFolder, bank: Bank, config: SearchConfig, price: float) -> list[Trial]:

@@ -1,16 +1,18 @@
 """cascade() on finished runs: what it tells is what its model does; bad input changes nothing."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 import moesaic
 from moesaic.cli import app
 from moesaic.data import open_dataset
-from moesaic.errors import InputError
+from moesaic.errors import DamagedRun, InputError
 from moesaic.training import count_macs
 
 
@@ -173,3 +175,14 @@ def test_bad_input_is_one_line_and_writes_nothing(runs, tmp_path):
             moesaic.cascade([cheap, dear], place)
     line = CliRunner().invoke(app, ["cascade", str(cheap), "--out", str(out)])
     assert line.exit_code == 2
+
+
+def test_a_run_whose_model_answers_no_numbers_is_named(runs, tmp_path):
+    cheap, dear, _ = runs
+    broken = tmp_path / "broken"
+    shutil.copytree(cheap, broken)
+    file = broken / "model" / "model.safetensors"
+    save_file({name: value * float("nan") for name, value in load_file(file).items()}, file)
+    with pytest.raises(DamagedRun, match=r"the model of .*broken answers what is not a number"):
+        moesaic.cascade([broken, dear], tmp_path / "out")
+    assert not (tmp_path / "out").exists()

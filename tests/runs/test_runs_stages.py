@@ -19,7 +19,7 @@ from moesaic.runs._stages import plan_stages
 from moesaic.selection import choose_stages
 from moesaic.training import count_macs
 
-PRICE = 40.0  # the networks are tiny: some tens of thousands of multiply-accumulates
+PRICE = 0.001  # so cheap that a second answer pays
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,13 @@ def run(spec, tmp_path_factory):
     return found.folder
 
 
+@pytest.fixture(scope="module")
+def one(run, tmp_path_factory):
+    """The cascade out of it, and the run's result before."""
+    before = (run / "result.json").read_bytes()
+    return moesaic.cascade([run], tmp_path_factory.mktemp("one") / "one"), before
+
+
 def planned(run, price):
     folder = open_folder(run)
     with Bank.open(folder.path) as bank:
@@ -48,8 +55,8 @@ def planned(run, price):
 
 
 def test_the_stages_are_two_of_the_sizes_of_every_expert_the_best_of_all_pairs(run):
-    trials, bank = planned(run, 0.0)
-    assert len(trials) == 2  # where compute is free a second answer never costs
+    trials, bank = planned(run, PRICE)
+    assert len(trials) == 2
     mixture = next(one.trial for one in bank if one.trial.stage == "final-0-mixture")
     sized = [one for one in bank if one.trial.stage == sizes_stage(open_folder(run).config(), 2)]
     data = open_dataset(run / "data")
@@ -67,7 +74,7 @@ def test_the_stages_are_two_of_the_sizes_of_every_expert_the_best_of_all_pairs(r
         told.argmax(axis=2) == data.validation.labels.numpy(),
         [one.macs for one in sized],
         routing[clusters],
-        0.0,
+        1e-8 * PRICE,
         serves=[[one.trial.subset == group[expert] for expert in range(2)] for one in sized],
         gate=gate,
     )
@@ -80,15 +87,14 @@ def test_the_stages_are_two_of_the_sizes_of_every_expert_the_best_of_all_pairs(r
         )
 
 
-def test_of_one_run_two_mixtures_are_trained_once_and_compared_with_its_model(run, tmp_path):
-    before = (run / "result.json").read_bytes()
-    found = moesaic.cascade([run], tmp_path / "one", price=0.0)
-    assert found["price"] == 0.0
+def test_of_one_run_two_mixtures_are_trained_and_compared_with_its_model(run, one):
+    found, before = one
+    assert found["price"] == PRICE
     assert [stage["run"] for stage in found["stages"]] == [str(run)] * 2
     assert found["stages"][0]["macs"] <= found["stages"][1]["macs"]
     assert found["against"]["stage"] is None
     data = open_dataset(run / "data", test=True).test
-    own, model = moesaic.load_model(run), moesaic.load_model(tmp_path / "one")
+    own, model = moesaic.load_model(run), moesaic.load_model(found["run"])
     with torch.no_grad():
         theirs = (own(data.inputs).argmax(1) == data.labels).double()
         ours = (model(data.inputs).argmax(1) == data.labels).double()
@@ -97,30 +103,25 @@ def test_of_one_run_two_mixtures_are_trained_once_and_compared_with_its_model(ru
     assert found["against"]["gain"]["mean"] == pytest.approx(float((ours - theirs).mean()))
     ratio = found["test"]["macs"] / found["against"]["macs"]
     assert found["against"]["share_of_macs"] == pytest.approx(ratio)
-    # the run is as it was, and what was trained is not trained again
     assert (run / "result.json").read_bytes() == before
-    trials = len(planned(run, 0.0)[1])
-    again = moesaic.cascade([run], tmp_path / "again", price=0.0)
-    assert {**again, "run": None} == {**found, "run": None}
-    assert len(planned(run, 0.0)[1]) == trials
 
 
-def test_its_price_is_the_searchs_own_and_a_limit_is_kept(run, tmp_path):
-    def told(**words):
-        try:
-            return moesaic.cascade([run], tmp_path / str(len(list(tmp_path.iterdir()))), **words)
-        except InputError as error:
-            assert "go together" in str(error)  # noqa: PT017 - either answer, but the same for both
-            return None
+def test_what_was_trained_is_not_trained_again_and_the_price_is_the_searchs_own(run, one, tmp_path):
+    trials = len(planned(run, PRICE)[1])
+    again = moesaic.cascade([run], tmp_path / "again", price=PRICE)
+    assert {**again, "run": None} == {**one[0], "run": None}
+    assert len(planned(run, PRICE)[1]) == trials
 
-    own, same = told(), told(price=PRICE)
-    assert (own is None) == (same is None)
-    if own is not None:
-        assert {**own, "run": None} == {**same, "run": None}
-    free = moesaic.cascade([run], tmp_path / "free", price=0.0)
-    limit = float(np.mean([free["front"][0]["macs"], free["front"][-1]["macs"]])) + 1
-    kept = moesaic.cascade([run], tmp_path / "limit", max_macs=limit) if own is not None else None
-    assert kept is None or kept["validation"]["macs"] <= limit
+
+def test_a_limit_is_kept(run, one, tmp_path):
+    front = one[0]["front"]
+    limit = float(np.mean([front[0]["macs"], front[-1]["macs"]])) + 1
+    kept = moesaic.cascade([run], tmp_path / "limit", max_macs=limit)
+    assert kept["validation"]["macs"] <= limit
+    assert (kept["price"], kept["max_macs"]) == (None, limit)
+    assert [stage["macs"] for stage in kept["stages"]] == [
+        stage["macs"] for stage in one[0]["stages"]
+    ]
 
 
 def test_stopped_while_training_it_says_how_to_go_on_and_leaves_nothing(run, tmp_path, monkeypatch):
@@ -142,8 +143,8 @@ def test_where_no_second_answer_pays_it_says_so(run, tmp_path):
 
 
 def test_the_command_says_what_it_is_compared_with(run, tmp_path):
-    words = ["cascade", str(run), "--out", str(tmp_path / "one"), "--price", "0"]
-    told = CliRunner().invoke(app, [*words, "--quiet"])
+    words = ["cascade", str(run), "--out", str(tmp_path / "one"), "--quiet"]
+    told = CliRunner().invoke(app, words)
     assert told.exit_code == 0
     assert f"% of the compute of {run}" in told.stdout.splitlines()[0]
     for name in ("cheap experts", "dear experts", f"the model of {run}"):

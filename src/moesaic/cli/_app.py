@@ -58,7 +58,7 @@ _COMMANDS: dict[Callable[..., None], str] = {
     ),
     export: _example("moesaic export runs/search-001 --format pt2 --out model.pt2"),
     cascade: _example(
-        "moesaic cascade runs/cheap runs/dear --out runs/both",
+        "moesaic cascade runs/priced --out runs/both",
         "moesaic cascade runs/a runs/b runs/c --price 0.5 --out runs/abc --json",
     ),
     audit: _example(

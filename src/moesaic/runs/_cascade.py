@@ -122,7 +122,10 @@ def cascade(
             price, models = train_stages(folders[0], price, max_macs, watcher or Watcher(), out)
             folders = [folders[0]] * len(models)
         dataset = open_dataset(folders[0].data, test=True)
-        told = [ask(model, dataset.validation.inputs) for model in models]
+        told = [
+            ask(model, dataset.validation.inputs, f"the model of {folder.path}")
+            for model, folder in zip(models, folders, strict=True)
+        ]
         order = sorted(range(len(models)), key=lambda row: (told[row].macs.mean(), row))
         models = [models[row] for row in order]
         told = [told[row] for row in order]
@@ -150,8 +153,17 @@ def cascade(
     return found
 
 
-def ask(model: Deployed, inputs: Tensor) -> Answers:
-    """Run a model on raw samples (N, ...), N >= 1, and keep what a cascade needs to know."""
+def ask(model: Deployed, inputs: Tensor, name: str = "a model of the cascade") -> Answers:
+    """Run a model on raw samples (N, ...), N >= 1, and keep what a cascade needs to know.
+
+    Args:
+        model: of a run.
+        inputs: raw samples.
+        name: what the model is called where it is damaged.
+
+    Raises:
+        DamagedRun: it answers what is not a number.
+    """
     network, shape = model.network, model.input_shape
     if isinstance(network, Mixture):
         cost = np.array([count_macs(expert, shape) for expert in network.experts], np.float64)
@@ -171,7 +183,7 @@ def ask(model: Deployed, inputs: Tensor) -> Answers:
                 macs.append(gate + runs.double().numpy() @ cost)
     sure = np.concatenate(confidence)
     if not np.isfinite(sure).all():
-        raise DamagedRun("a model of the cascade answers what is not a number: train it again")
+        raise DamagedRun(f"{name} answers what is not a number: train it again")
     paid = np.concatenate(macs) if macs else np.full(len(inputs), float(count_macs(network, shape)))
     return Answers(
         guess=np.concatenate(guess),

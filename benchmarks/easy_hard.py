@@ -50,7 +50,7 @@ from moesaic.runs._evidence import paired_interval
 from moesaic.runs._price import PER_MAC, mistaken
 from moesaic.runs._session import SearchSession
 from moesaic.runs._specialise import choose, sizes_stage
-from moesaic.runs._stages import plan_stages
+from moesaic.runs._stages import Aim, plan_stages
 from moesaic.runs._structure import cluster_weight
 from moesaic.runs._variants import Design, gate_macs, matched, mixture_trial, single_trial
 from moesaic.seeds import derive_seed
@@ -178,7 +178,7 @@ def front(session: SearchSession, design: Design, factors: list[float]) -> dict[
 
 def together(session: SearchSession, price: float) -> dict[str, Trial]:
     """Return the mixtures of a cascade, sizes chosen together; twice the same where one will do."""
-    planned = plan_stages(session.folder, session.bank, session.config, price)
+    planned = plan_stages(session.folder, session.bank, session.config, Aim(price, None))
     return _staged({PARTS.format(1): planned[0], PARTS.format(2): planned[-1]})
 
 

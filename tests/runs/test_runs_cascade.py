@@ -150,7 +150,7 @@ def test_bad_input_is_one_line_and_writes_nothing(runs, tmp_path):
     out = tmp_path / "out"
     cases = [
         ([], {}, "0 runs given: a cascade has two to 4"),
-        ([cheap], {}, "was searched without a price: give --price"),
+        ([cheap], {}, "was searched without a price, so it tried no sizes"),
         ([cheap], {"price": 1.0}, "tried no sizes of its experts: search with --price, or name"),
         ([cheap, dear] * 3, {}, "6 runs given"),
         ([cheap, cheap], {}, "the same run is named twice"),
@@ -159,7 +159,7 @@ def test_bad_input_is_one_line_and_writes_nothing(runs, tmp_path):
         ([cheap, other], {}, "saw other data"),
         ([cheap, dear], {"price": 1.0, "max_macs": 1e6}, "not both"),
         ([cheap, dear], {"price": -1.0}, "price is -1"),
-        ([cheap, dear], {"max_macs": 10.0}, "raise --max-macs, or add a cheaper run"),
+        ([cheap, dear], {"max_macs": 10.0}, "raise --max-macs, or name a cheaper run too"),
         ([cheap, dear], {"max_macs": float("nan")}, "max_macs is nan"),
     ]
     for named, settings, message in cases:

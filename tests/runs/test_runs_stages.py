@@ -1,6 +1,8 @@
 """A cascade out of one search: two mixtures of its sizes, trained once; stopped, it goes on."""
 
 import json
+import shutil
+import sqlite3
 from dataclasses import replace
 
 import numpy as np
@@ -9,13 +11,13 @@ import torch
 from typer.testing import CliRunner
 
 import moesaic
-from moesaic.bank import Bank, read_predictions
+from moesaic.bank import Bank, Observation, Trial, read_predictions
 from moesaic.cli import app
 from moesaic.data import open_dataset
-from moesaic.errors import InputError, Interrupted
+from moesaic.errors import InputError, Interrupted, RunFailed
 from moesaic.runs._folder import open_folder
 from moesaic.runs._specialise import sizes_stage
-from moesaic.runs._stages import plan_stages
+from moesaic.runs._stages import Aim, _serves, plan_stages
 from moesaic.selection import choose_stages
 from moesaic.training import count_macs
 
@@ -48,14 +50,14 @@ def one(run, tmp_path_factory):
     return moesaic.cascade([run], tmp_path_factory.mktemp("one") / "one"), before
 
 
-def planned(run, price):
+def planned(run, price=PRICE, limit=None):
     folder = open_folder(run)
     with Bank.open(folder.path) as bank:
-        return plan_stages(folder, bank, folder.config(), price), bank.observations()
+        return plan_stages(folder, bank, folder.config(), Aim(price, limit)), bank.observations()
 
 
 def test_the_stages_are_two_of_the_sizes_of_every_expert_the_best_of_all_pairs(run):
-    trials, bank = planned(run, PRICE)
+    trials, bank = planned(run)
     assert len(trials) == 2
     mixture = next(one.trial for one in bank if one.trial.stage == "final-0-mixture")
     sized = [one for one in bank if one.trial.stage == sizes_stage(open_folder(run).config(), 2)]
@@ -74,7 +76,7 @@ def test_the_stages_are_two_of_the_sizes_of_every_expert_the_best_of_all_pairs(r
         told.argmax(axis=2) == data.validation.labels.numpy(),
         [one.macs for one in sized],
         routing[clusters],
-        1e-8 * PRICE,
+        price=1e-8 * PRICE,
         serves=[[one.trial.subset == group[expert] for expert in range(2)] for one in sized],
         gate=gate,
     )
@@ -107,36 +109,101 @@ def test_of_one_run_two_mixtures_are_trained_and_compared_with_its_model(run, on
 
 
 def test_what_was_trained_is_not_trained_again_and_the_price_is_the_searchs_own(run, one, tmp_path):
-    trials = len(planned(run, PRICE)[1])
+    trials = len(planned(run)[1])
     again = moesaic.cascade([run], tmp_path / "again", price=PRICE)
     assert {**again, "run": None} == {**one[0], "run": None}
-    assert len(planned(run, PRICE)[1]) == trials
+    assert len(planned(run)[1]) == trials
 
 
-def test_a_limit_is_kept(run, one, tmp_path):
-    front = one[0]["front"]
-    limit = float(np.mean([front[0]["macs"], front[-1]["macs"]])) + 1
-    kept = moesaic.cascade([run], tmp_path / "limit", max_macs=limit)
+def test_a_limit_chooses_the_sizes_and_is_kept(run, one, tmp_path):
+    dear = one[0]["stages"][1]["macs"]
+    # at some limits one mixture is best, and there is no cascade
+    limit = next(
+        limit
+        for limit in np.linspace(0.95 * dear, 0.3 * dear, 40).tolist()
+        if len(planned(run, None, limit)[0]) == 2
+    )
+    kept = moesaic.cascade(run, tmp_path / "limit", max_macs=limit)
     assert kept["validation"]["macs"] <= limit
     assert (kept["price"], kept["max_macs"]) == (None, limit)
-    assert [stage["macs"] for stage in kept["stages"]] == [
-        stage["macs"] for stage in one[0]["stages"]
-    ]
+    trials, _ = planned(run, None, limit)
+    assert [one["trial"] for one in kept["trained"]] == [trial.key for trial in trials]
+    with pytest.raises(InputError, match="the cheapest experts need"):
+        moesaic.cascade(run, tmp_path / "low", max_macs=2.0)
+    assert not (tmp_path / "low").exists()
 
 
-def test_stopped_while_training_it_says_how_to_go_on_and_leaves_nothing(run, tmp_path, monkeypatch):
-    def stop(*_, **__):
+def test_stopped_between_the_trainings_it_says_how_to_go_on_and_goes_on(
+    run, one, tmp_path, monkeypatch
+):
+    copy, out = tmp_path / "copy", tmp_path / "new"
+    shutil.copytree(run, copy)
+    _forget_stages(copy)
+    finish, done = Bank.finish, []
+
+    def stop(self, observation, *words):
+        finish(self, observation, *words)
+        done.append(observation.trial.key)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("moesaic.runs._session.Session.perform", stop)
-        with pytest.raises(Interrupted, match=r"moesaic cascade .*run --out .*new --price 0$"):
-            moesaic.cascade([run], tmp_path / "new", price=0.0)
-    assert list(tmp_path.iterdir()) == []
+        patch.setattr(Bank, "finish", stop)
+        again = rf"moesaic cascade .*copy --out .*new --price {PRICE}$"
+        with pytest.raises(Interrupted, match=again):
+            moesaic.cascade(copy, out, price=PRICE)
+    assert len(done) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"copy"}
+    found = moesaic.cascade(copy, out, price=PRICE)
+    assert found["test"] == one[0]["test"]
+    assert found["trained"] == one[0]["trained"]
+
+
+def test_a_stage_that_failed_is_told_with_its_cause(run, one, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    lost = _forget_stages(copy)
+    with Bank.open(copy) as bank:
+        bank.fail(lost[0], "time_limit", "took longer than 1 s", "")
+    with pytest.raises(RunFailed, match=r"failed \(time_limit: took longer than 1 s\)") as told:
+        moesaic.cascade(copy, tmp_path / "new")
+    assert "give another --price" in str(told.value)
+    assert not (tmp_path / "new").exists()
+
+
+def _forget_stages(run):
+    """Make what a cascade trained planned again; return its keys."""
+    database = sqlite3.connect(run / "moesaic.db")
+    with database:
+        rows = database.execute("SELECT trial_key, stage FROM places").fetchall()
+        kept = {key for key, stage in rows if not stage.startswith("cascade-")}
+        lost = [key for key, stage in rows if stage.startswith("cascade-") and key not in kept]
+        for key in lost:
+            database.execute("DELETE FROM observations WHERE trial_key = ?", (key,))
+            database.execute("UPDATE trials SET status = 'planned' WHERE key = ?", (key,))
+    database.close()
+    assert lost
+    return lost
+
+
+def test_who_serves_an_expert_was_trained_on_one_group_of_its_clusters():
+    def sized(*subset):
+        return Observation(
+            Trial("expert", "sizes", 0, 0, subset=subset), np.zeros(4), np.zeros(4), 1, 1, 1.0
+        )
+
+    weight = np.array([0.4, 0.1, 0.2, 0.3])
+    bank = [sized(True, True, False, False), sized(False, False, True, True)]
+    bank.append(bank[0])
+    # the last choice moved the second cluster: its new expert's specialists never saw it
+    moved = _serves("run", bank, np.array([0, 1, 1, 1]), weight)
+    assert moved.tolist() == [[True, False], [False, True], [True, False]]
+    # nobody was trained on what the second expert serves
+    with pytest.raises(InputError, match="run tried no sizes of expert 1"):
+        _serves("run", bank[:1], np.array([0, 0, 1, 1]), weight)
 
 
 def test_where_no_second_answer_pays_it_says_so(run, tmp_path):
-    with pytest.raises(InputError, match="give a lower --price") as told:
+    with pytest.raises(InputError, match="give another --price") as told:
         moesaic.cascade([run], tmp_path / "new", price=1e9)
     assert "\n" not in str(told.value)
     assert list(tmp_path.iterdir()) == []

@@ -49,7 +49,7 @@ def brute(sure, good, macs, place, serves, price, gate):
 )
 def test_no_pair_and_no_thresholds_lose_less(seed, experts, regions, price, gate):
     sure, good, macs, place, serves = case(seed, experts, 8, regions)
-    found = choose_stages(sure, good, macs, place, price, serves=serves, gate=gate)
+    found = choose_stages(sure, good, macs, place, price=price, serves=serves, gate=gate)
     expected = brute(sure, good, macs, place, serves, price, gate)
     assert found.objective == pytest.approx(expected)
     assert found.objective == pytest.approx(found.error + price * found.macs)
@@ -64,7 +64,7 @@ def test_no_pair_and_no_thresholds_lose_less(seed, experts, regions, price, gate
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.sampled_from([0.005, 0.02, 0.1]))
 def test_the_thresholds_of_the_chosen_stages_do_what_was_told(seed, experts, price):
     sure, good, macs, place, _ = case(seed, experts, 30, 2)
-    found = choose_stages(sure, good, macs, place, price, gate=0.5)
+    found = choose_stages(sure, good, macs, place, price=price, gate=0.5)
     everyone = np.arange(30)
     first, second = found.experts.T[:, place]
     point = choose_thresholds(
@@ -77,20 +77,50 @@ def test_the_thresholds_of_the_chosen_stages_do_what_was_told(seed, experts, pri
     assert point.error + price * point.macs == pytest.approx(found.objective)
 
 
+def brute_within(sure, good, macs, place, serves, limit):
+    """The least error of all choices of pairs and thresholds that keep to a limit."""
+    told = [(0, 0.0)]
+    for region in range(place.max() + 1):
+        rows = np.flatnonzero(place == region)
+        own = set()
+        cheapest_first = [e for e in np.argsort(macs, kind="stable") if serves[e, region]]
+        for one, two in itertools.combinations_with_replacement(cheapest_first, 2):
+            for bound in {0.0, *sure[one, rows]}:
+                going = sure[one, rows] < bound
+                wrong = np.where(going, ~good[two, rows], ~good[one, rows]).sum()
+                own.add((int(wrong), float(len(rows) * macs[one] + going.sum() * macs[two])))
+        told = [(a + c, b + d) for a, b in told for c, d in own]
+    return min(wrong for wrong, cost in told if cost <= limit * len(place) + 1e-9) / len(place)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 2), st.floats(0, 1))
+def test_no_choice_within_a_limit_is_more_accurate(seed, experts, regions, part):
+    sure, good, macs, place, serves = case(seed, experts, 8, regions)
+    own = [macs[serves[:, region]] for region in place]
+    least, most = (float(np.mean([of(one) for one in own])) for of in (np.min, np.max))
+    limit = least + part * (most - least) + 1e-6
+    found = choose_stages(sure, good, macs, place, max_macs=limit, serves=serves)
+    assert found.macs <= limit
+    assert found.error == pytest.approx(brute_within(sure, good, macs, place, serves, limit))
+
+
 def test_a_dear_expert_that_is_asked_seldom_pays_where_alone_it_would_not() -> None:
     # nine samples of ten are easy and known to be: the cheap expert is sure of what it knows
     easy = np.r_[np.ones(90, bool), np.zeros(10, bool)]
     sure = np.stack([np.where(easy, 0.9, 0.4), np.full(100, 0.8)])
     right = np.stack([easy, np.ones(100, bool)])
-    found = choose_stages(sure, right, [1.0, 20.0], np.zeros(100, int), 0.01)
+    found = choose_stages(sure, right, [1.0, 20.0], np.zeros(100, int), price=0.01)
     assert found.experts.tolist() == [[0, 1]]
     assert found.macs == pytest.approx(1.0 + 0.1 * 20.0)
     assert found.error == 0
     # alone, the dear one costs .2 and the cheap one .11
-    dear = choose_stages(sure[1:], right[1:], [20.0], np.zeros(100, int), 0.01)
+    dear = choose_stages(sure[1:], right[1:], [20.0], np.zeros(100, int), price=0.01)
     assert dear.objective == pytest.approx(0.2)
     # where nothing tells the hard ones, no pair pays
-    blind = choose_stages(np.full((2, 100), 0.5), right, [1.0, 20.0], np.zeros(100, int), 0.01)
+    blind = choose_stages(
+        np.full((2, 100), 0.5), right, [1.0, 20.0], np.zeros(100, int), price=0.01
+    )
     assert blind.experts.tolist() == [[0, 0]]
 
 
@@ -106,7 +136,11 @@ def test_a_dear_expert_that_is_asked_seldom_pays_where_alone_it_would_not() -> N
         ({"regions": [0, 0, -1]}, "regions are 0 or more"),
         ({"serves": np.zeros((2, 1))}, "0 experts"),
         ({"serves": np.ones((1, 1))}, "serves has shape"),
-        ({"price": -1.0}, "price"),
+        ({"price": -1.0}, "price is -1.0"),
+        ({"price": None}, "either a price or max_macs"),
+        ({"max_macs": 5.0}, "either a price or max_macs"),
+        ({"price": None, "max_macs": 0.5}, "the cheapest experts need 1 multiply-accumulates"),
+        ({"price": None, "max_macs": np.nan}, "over the limit of nan"),
         ({"confidence": np.full((2, 3), 3.0)}, "outside 0 to 1"),
     ],
 )

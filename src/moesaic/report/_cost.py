@@ -21,6 +21,7 @@ _STAGES = (
     ("divide-", "finding out how to divide the data"),
     ("how-many", "finding out how many experts"),
     ("final-", "final mixture and baselines"),
+    ("cascade-", "stages of cascades"),
 )
 _CAUSES = {
     "out_of_memory": "out of memory",

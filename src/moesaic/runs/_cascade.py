@@ -32,7 +32,7 @@ from moesaic.runs._evidence import paired_interval
 from moesaic.runs._folder import RunFolder, open_folder, read_result, write_json
 from moesaic.runs._price import PER_MAC
 from moesaic.runs._progress import Watcher
-from moesaic.runs._stages import train_stages
+from moesaic.runs._stages import Trained, aim_of, train_stages
 from moesaic.selection import (
     MOST_STAGES,
     CascadePoint,
@@ -67,7 +67,7 @@ class Answers:
 
 @one_thread()
 def cascade(
-    runs: Sequence[str | Path],
+    runs: Sequence[str | Path] | str | Path,
     out: str | Path,
     *,
     price: float | None = None,
@@ -86,16 +86,17 @@ def cascade(
 
     Args:
         runs: two to four finished runs on the same data, image size and seed, any order; or one
-            finished search under a price.
+            finished search under a price or a limit, alone or in a list.
         out: a new directory: `model/`, which `load_model` and `moesaic predict` take, and
             `result.json`.
-        price: points of accuracy that a million multiply-accumulates more must buy; of one search
-            its own when not given.
-        max_macs: most multiply-accumulates of a validation sample in the mean.
+        price: points of accuracy that a million multiply-accumulates more must buy.
+        max_macs: most multiply-accumulates of a validation sample in the mean. Of one search its
+            own price or limit counts when neither is given.
         watcher: is told of trainings.
 
     Returns:
-        What `result.json` holds: `stages`, `thresholds`, `validation`, `test`, `front`.
+        What `result.json` holds: `stages`, `thresholds`, `validation`, `test`, `against`, `front`
+        and what was `trained`.
 
     Raises:
         InputError: no runs, not finished, of different data; no cascade keeps to the limit; one
@@ -105,6 +106,7 @@ def cascade(
         RunFailed: a training failed.
         Interrupted: stopped while training; the same command goes on.
     """
+    runs = [runs] if isinstance(runs, str | Path) else runs
     if not 1 <= len(runs) <= MOST_STAGES:
         raise InputError(
             f"{len(runs)} runs given: a cascade has two to {MOST_STAGES}, or one under a price"
@@ -118,8 +120,14 @@ def cascade(
     with _whole_or_not(Path(out)) as place:
         models = [load_model(folder.path) for folder in folders]
         own = models[0] if len(folders) == 1 else None
+        trained: list[Trained] = []
         if own is not None:
-            price, models = train_stages(folders[0], price, max_macs, watcher or Watcher(), out)
+            given = {"--price": price, "--max-macs": max_macs}
+            again = [word for k, v in given.items() if v is not None for word in (k, f"{v!r}")]
+            aim = aim_of(folders[0], price, max_macs)
+            price, max_macs = aim.price, aim.max_macs
+            trained = train_stages(folders[0], aim, watcher or Watcher(), out, again)
+            models = [one.model for one in trained]
             folders = [folders[0]] * len(models)
         dataset = open_dataset(folders[0].data, test=True)
         told = [
@@ -147,6 +155,7 @@ def cascade(
             "max_macs": max_macs,
             "thresholds": thresholds,
             **_measured(model, models, told, dataset, chosen, named, own),
+            "trained": [{"trial": one.trial, "experts": list(one.experts)} for one in trained],
             "front": [{"macs": p.macs, "accuracy": 1 - p.error} for p in _spread(front)],
         }
         write_json(place / "result.json", found)
@@ -247,7 +256,7 @@ def _keeping(
     if not within:
         raise InputError(
             f"the cheapest model needs {front[0].macs:,.0f} multiply-accumulates a sample, over "
-            f"the limit of {max_macs:,.0f}: raise --max-macs, or add a cheaper run"
+            f"the limit of {max_macs:,.0f}: raise --max-macs, or name a cheaper run too"
         )
     return within[-1]
 

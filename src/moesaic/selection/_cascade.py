@@ -182,18 +182,18 @@ def _join(first: _Choices, second: _Choices) -> _Choices:
     """Return the choices for the samples of two sets of regions."""
     lost = (first.wrong[:, None] + second.wrong).ravel()
     spent = (first.macs[:, None] + second.macs).ravel()
-    kept = _best(lost, spent)
+    kept = undominated(lost, spent)
     left, right = np.divmod(kept, len(second.wrong))
     bounds = np.column_stack([first.thresholds[left], second.thresholds[right]])
     return _Choices(lost[kept], spent[kept], bounds)
 
 
 def _thinned(wrong: Floats, macs: Floats, thresholds: Floats) -> _Choices:
-    kept = _best(wrong, macs)
+    kept = undominated(wrong, macs)
     return _Choices(wrong[kept], macs[kept], thresholds[kept])
 
 
-def _best(wrong: Floats, macs: Floats) -> NDArray[np.int64]:
+def undominated(wrong: Floats, macs: Floats) -> NDArray[np.int64]:
     """Return the places of the choices that no other beats, `_KEPT` at most."""
     order = np.lexsort((macs, wrong))
     least = np.minimum.accumulate(np.r_[np.inf, macs[order][:-1]])

@@ -29,7 +29,13 @@ from moesaic.mixture import (
     save_cascade,
 )
 from moesaic.runs._evidence import paired_interval
-from moesaic.runs._folder import RunFolder, open_folder, read_result, write_json
+from moesaic.runs._folder import (
+    RunFolder,
+    open_folder,
+    read_result,
+    saw_other_data,
+    write_json,
+)
 from moesaic.runs._price import PER_MAC
 from moesaic.runs._progress import Watcher
 from moesaic.runs._stages import Trained, aim_of, train_stages
@@ -344,10 +350,7 @@ def _same_data(folders: list[RunFolder]) -> list[RunFolder]:
                 f"{folder.started_file} is missing or damaged: copy the run whole"
             ) from None
         if first is not None and own != first:
-            raise InputError(
-                f"{folder.path} saw other data than {folders[0].path}: join runs of the same data, "
-                "image size and seed"
-            )
+            raise saw_other_data(folder, folders[0])
         first = own
     return folders
 

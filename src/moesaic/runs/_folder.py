@@ -142,6 +142,14 @@ def held(folder: RunFolder) -> Iterator[None]:
         lock.release()
 
 
+def saw_other_data(folder: RunFolder, first: RunFolder) -> InputError:
+    """Return the error for two runs that cannot be joined."""
+    return InputError(
+        f"{folder.path} saw other data than {first.path}: join runs of the same data, image size "
+        "and seed"
+    )
+
+
 def open_folder(path: str | Path) -> RunFolder:
     """Open an existing run directory.
 

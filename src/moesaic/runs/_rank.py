@@ -13,7 +13,7 @@ import numpy as np
 from moesaic.bank import Bank
 from moesaic.config import CampaignConfig, SearchConfig
 from moesaic.errors import InputError
-from moesaic.runs._folder import RunFolder, open_folder
+from moesaic.runs._folder import RunFolder, open_folder, saw_other_data
 from moesaic.runs._members import Member, as_table, named, place_of, places_of, read_members
 from moesaic.runs._progress import Watcher
 from moesaic.runs.campaign import train_short_list
@@ -157,10 +157,7 @@ def _gather(folder: RunFolder, others: Sequence[RunFolder]) -> list[Member]:
         with Bank.open(place.path, config.storage) as bank:
             own = bank.meta("fingerprint")
             if fingerprint is not None and own != fingerprint:
-                raise InputError(
-                    f"{place.path} saw other data than {folder.path}: join runs of the same data, "
-                    "image size and seed"
-                )
+                raise saw_other_data(place, folder)
             fingerprint = own
             known = {member.trial for member in found}
             found += [one for one in read_members(place, config, bank) if one.trial not in known]

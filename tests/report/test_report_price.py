@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 from page_reader import Page
-from report_helpers import FakeRun, render
+from report_helpers import FakeRun, make_dataset, render
 
 
 def told(**changes: Any) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def test_front_chosen_cost_and_savings_are_told(fake_run: FakeRun) -> None:
     assert "2 points" in words
     assert "99.1 % at 66.0 k MACs, 98.7 % at 17.0 k MACs" in words
     assert "at most" not in words
+    assert "moesaic cascade" not in words  # this run tried no sizes
     picture = section.every("svg")[0]
     assert "100" in str(picture["aria-label"])
     assert "31.0 %" in str(picture["aria-label"]).replace("\u202f", " ")
@@ -72,3 +75,13 @@ def test_a_limit_is_told_and_missing_parts_are_left_out(fake_run: FakeRun) -> No
     assert "1.00 M MACs at most" in section.text
     assert not section.every("svg")
     assert not section.every("table")
+
+
+def test_where_sizes_were_tried_it_says_how_to_make_a_cascade_of_them(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path / "a run", make_dataset(), repeats=3, rounds=0)
+    run.result["price"] = told()
+    page = render(run)
+    place = shlex.quote(str(run.folder))
+    out = shlex.quote(f"{run.folder}-cascade")
+    assert f"moesaic cascade {place} --out {out}" in page.section("price").text
+    assert page.open == []

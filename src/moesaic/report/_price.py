@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from markupsafe import Markup
@@ -32,7 +33,18 @@ def build_price(material: Material) -> dict[str, Any] | None:
         "rows": rows,
         "best": percent(saved[-1], 0) if saved else None,
         "figure": _figure(told),
+        "cascade": _cascade(material),
     }
+
+
+def _cascade(material: Material) -> str | None:
+    """Return the command that makes a cascade of the sizes that were tried, None without any."""
+    last = f"-{material.config.rounds}"  # sizes follow the last round of specialisation
+    stages = {found.trial.stage for found in material.observations}
+    if not any(one.startswith("specialise-") and one.endswith(last) for one in stages):
+        return None
+    path = str(material.folder.path)
+    return shlex.join(["moesaic", "cascade", path, "--out", f"{path}-cascade"])
 
 
 def _gates(told: Any) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from moesaic.report import _theme as theme
 from moesaic.report._format import amount, number, percent
@@ -109,10 +110,15 @@ def _figure(told: dict[str, Any]) -> Markup | None:
                 label="chosen",
             )
         axes.set_xscale("log")
+        # 0.1, 0.2, 0.5, 1: powers of ten would be written as formulas, which figures do not have
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("expected MACs of one sample, millions, gate counted")
         axes.set_ylabel("wrong answers on validation, in the bank (%)")
         axes.grid()
-        axes.legend(frameon=False, fontsize=9)
+        # above the axes: it would hide one of the lines in them
+        axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
     told_points = "; ".join(
         f"{amount(macs)} MACs {percent(error)}" for macs, error in known["front"]

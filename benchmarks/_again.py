@@ -15,7 +15,7 @@ import numpy as np
 import moesaic
 from benchmarks._show import PlainWatcher
 from moesaic.bank import Observation, Trial, read_predictions
-from moesaic.config import SearchConfig
+from moesaic.config import SearchConfig, make_config
 from moesaic.data import near_duplicates, open_dataset
 from moesaic.data._arrays import NpzSource
 from moesaic.data._split import grouped_holdout
@@ -32,6 +32,7 @@ from moesaic.runs._work import run_test, trained_experts
 from moesaic.seeds import generator
 
 TEST = "benchmark-test"
+_MAY_CHANGE = {"workers", "executor", "device", "budget"}
 
 
 def cut(
@@ -105,8 +106,23 @@ def _hold_out(arrays: dict[str, Any], share: float, rng: np.random.Generator) ->
 def search_or_resume(
     place: Path, settings: dict[str, Any], watcher: Watcher | None = None
 ) -> RunResult:
-    """Begin a search in `place`, or go on with the one that is there."""
+    """Begin a search in `place`, or go on with the one that is there.
+
+    Raises:
+        InputError: the one that is there has other settings.
+    """
     if (place / "config.yaml").exists():
+        known, wanted = open_folder(place).config(), make_config(settings)
+        other = [
+            name
+            for name in settings
+            if name not in _MAY_CHANGE and getattr(known, name) != getattr(wanted, name)
+        ]
+        if other:
+            raise InputError(
+                f"{place} holds a search with another {' and '.join(sorted(other))}: give another "
+                "--out"
+            )
         return moesaic.resume(place, watcher=watcher or PlainWatcher())
     return moesaic.search(out=place, watcher=watcher or PlainWatcher(), **settings)
 

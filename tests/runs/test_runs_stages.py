@@ -214,6 +214,14 @@ def test_the_command_says_what_it_is_compared_with(run, tmp_path):
     told = CliRunner().invoke(app, words)
     assert told.exit_code == 0
     assert f"% of the compute of {run}" in told.stdout.splitlines()[0]
+    exported = tmp_path / "copy.pt2"
+    copied = CliRunner().invoke(app, ["export", str(tmp_path / "one"), "--out", str(exported)])
+    assert copied.exit_code == 0
+    assert exported.read_bytes() == (tmp_path / "one" / "model" / "model.pt2").read_bytes()
+    for command in ("status", "report", "resume"):
+        refused = CliRunner().invoke(app, [command, str(tmp_path / "one")])
+        assert refused.exit_code == 2
+        assert "is a cascade, not a run: predict, export and load_model take it" in refused.stderr
     for name in ("cheap experts", "dear experts", f"the model of {run}"):
         assert name in told.stdout
     assert json.loads((tmp_path / "one" / "result.json").read_text())["against"]["stage"] is None

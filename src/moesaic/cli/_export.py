@@ -30,7 +30,7 @@ def export(
     out: Annotated[Path | None, option("the file to write", "model.pt2", metavar="FILE")] = None,
     json: Json = False,
 ) -> None:
-    """Write a copy of the model that a finished run handed over."""
+    """Write a copy of the model that a finished run handed over, or of a cascade's."""
 
     def work() -> Answer:
         if kind not in _FORMATS:
@@ -44,15 +44,18 @@ def export(
 
 
 def _copy_model(run: Path, out: Path) -> Path:
-    from moesaic.runs import open_run
+    from moesaic.runs import RunFolder, is_cascade, open_run
 
-    opened = open_run(run)
-    opened.result()
-    source = opened.folder.model / "model.pt2"
+    folder, mend = RunFolder(run), "moesaic cascade writes it again, in a new directory"
+    if not is_cascade(folder):
+        opened = open_run(run)
+        opened.result()
+        folder, mend = opened.folder, _MEND.format(run=run)
+    source = folder.model / "model.pt2"
     if not source.is_file():
-        raise InputError(f"{source} is missing: {_MEND.format(run=run)}")
+        raise InputError(f"{source} is missing: {mend}")
     if not _is_whole(source):
-        raise InputError(f"{source} is damaged: {_MEND.format(run=run)}")
+        raise InputError(f"{source} is damaged: {mend}")
     if out.is_dir():
         out = out / source.name
     try:

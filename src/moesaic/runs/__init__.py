@@ -1,7 +1,7 @@
 """Runs: the loop that plans, executes, records and resumes."""
 
 from moesaic.runs._cascade import cascade
-from moesaic.runs._folder import RunFolder, open_folder, read_result, write_json
+from moesaic.runs._folder import RunFolder, is_cascade, open_folder, read_result, write_json
 from moesaic.runs._hand_over import trained_network
 from moesaic.runs._lifecycle import RunResult
 from moesaic.runs._open import Run, open_run
@@ -21,6 +21,7 @@ __all__ = [
     "campaign",
     "cascade",
     "describe_families",
+    "is_cascade",
     "open_folder",
     "open_run",
     "plan_campaign",

@@ -150,6 +150,17 @@ def saw_other_data(folder: RunFolder, first: RunFolder) -> InputError:
     )
 
 
+def is_cascade(folder: RunFolder) -> bool:
+    """Whether this is what `moesaic cascade` wrote: a model and a result, but no run."""
+    if folder.config_file.is_file():
+        return False
+    try:
+        told = json.loads(folder.result_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and told.get("kind") == "cascade"
+
+
 def open_folder(path: str | Path) -> RunFolder:
     """Open an existing run directory.
 
@@ -157,6 +168,11 @@ def open_folder(path: str | Path) -> RunFolder:
         InputError: there is no run.
     """
     folder = RunFolder(Path(path))
+    if is_cascade(folder):
+        raise InputError(
+            f"{path} is a cascade, not a run: predict, export and load_model take it; status, "
+            "report and resume are for the runs that it came of"
+        )
     if not folder.config_file.is_file():
         raise InputError(
             f"no run in {path}: expected a directory made by 'moesaic search' or 'moesaic campaign'"

@@ -42,7 +42,7 @@ _COMMANDS: dict[Callable[..., None], str] = {
         "moesaic search --data photos/ --image-size 32 --experts auto --budget 20m",
         "moesaic search --data a.npz+b.npz --seed 1 --set recipe.lr=0.01 --out runs/ab --json",
         "moesaic search --data easy.npz+hard.npz --price 1   # point per million MACs",
-        "moesaic search --data easy.npz+hard.npz --max-macs 1e6 --set width_choices=[0.5,1,2]",
+        "moesaic search --data easy.npz+hard.npz --max-macs 1e6 --set 'width_choices=[0.5,1,2]'",
     ),
     campaign: _example(
         "moesaic campaign --data photos/ --image-size 32 --candidates 60",

@@ -17,7 +17,7 @@ class RunConfig(Settings):
     data: str = Field("mosaic", description="what to learn from: names and paths, joined by +")
     image_size: int | None = Field(None, ge=4, le=512, description="side images are brought to")
     embedder: Literal["trained", "classes", "pixels", "given"] = Field(
-        "trained", description="where clusters are looked for"
+        "trained", description="where clusters are looked for: trained, classes, pixels or given"
     )
     clusterer: Literal["kmeans", "gaussian", "hdbscan"] = Field(
         "kmeans", description="how clusters are found"

@@ -206,15 +206,16 @@ def conclude(seeds: list[dict[str, Any]], ratios: list[float]) -> dict[str, Any]
     for name in names:
         gap = paired_interval(right[SEARCHED], right[name])
         table[name]["searched_ahead"] = gap._asdict()
-    found = {"table": table, **equal_accuracy(table, ratios), "doubling": doubling(table, ratios)}
-    return {
-        **found,
-        "cascades": {
-            name: equal_accuracy(table, ratios, name)
-            for name in (CASCADE, OF_PRICES, OF_COPIES)
-            if name in table
-        },
-    }
+
+    def equal(name: str) -> dict[str, Any]:
+        told = equal_accuracy(table, ratios, name)
+        rival = told["homogeneous"]
+        gap = paired_interval(right[name], right[rival])._asdict() if rival else None
+        return {**told, "ahead": gap}
+
+    known = {name: equal(name) for name in (CASCADE, OF_PRICES, OF_COPIES) if name in table}
+    told = {"doubling": doubling(table, ratios), "cascades": known}
+    return {"table": table, **equal(SEARCHED), **told}
 
 
 def equal_accuracy(
@@ -222,12 +223,11 @@ def equal_accuracy(
 ) -> dict[str, Any]:
     """Return the homogeneous mixture of equal accuracy and the share of its cost that is needed.
 
-    Which row is compared with them is the searched mixture where no other is named.
-
-    `homogeneous` is the trained one nearest in accuracy within .3 point, None where there is none;
-    `share` compares with it. One that is dearer and no better than another does not count.
-    `equal_macs` is where the accuracies would be equal, linear in the logarithm of MACs between two
-    trained ones; None where all of them are above or below.
+    The searched mixture is compared with them where no other row is named. `homogeneous` is the
+    trained one nearest in accuracy within .3 point, None where there is none; `share` compares with
+    it. One that is dearer and no better than another does not count. `equal_macs` is where the
+    accuracies would be equal, linear in the logarithm of MACs between two trained ones; None where
+    all of them are above or below.
     """
     ours = table[which]
     known = [name.format(ratio) for ratio in ratios for name in (COPIES, SEARCHED_CELL)]
@@ -326,9 +326,10 @@ def show(found: dict[str, Any]) -> None:
 def _show_equal(name: str, found: dict[str, Any]) -> None:
     """Print which homogeneous mixture is as accurate, and the share of its cost."""
     if found["homogeneous"]:
+        gap = ", ".join(f"{100 * found['ahead'][part]:+.2f}" for part in ("mean", "low", "high"))
         print(
-            f"{name}: {found['homogeneous']} is within {100 * TOLERANCE:.1f} point, and "
-            f"{100 * found['share']:.0f} % of its MACs are needed"
+            f"{name}: {found['homogeneous']} is within {100 * TOLERANCE:.1f} point (ahead of it by "
+            f"{gap}), and {100 * found['share']:.0f} % of its MACs are needed"
         )
     else:
         print(

@@ -213,6 +213,12 @@ def test_easy_hard_answers_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert set(found["cascades"]) == {"cascade", "cascade of prices", "cascade of copies"}
     for name in found["cascades"]:
         assert found["cascades"][name]["macs"] == found["table"][name]["macs"]
+        near, gap = (found["cascades"][name][part] for part in ("homogeneous", "ahead"))
+        assert (gap is None) == (near is None)
+        if near is not None:
+            ahead = found["table"][name]["accuracy"] - found["table"][near]["accuracy"]
+            assert gap["mean"] == pytest.approx(ahead)
+            assert gap["low"] <= gap["mean"] <= gap["high"]
     assert found["table"]["searched"]["searched_ahead"]["mean"] == 0
     assert found["macs"] == pytest.approx(found["table"]["searched"]["macs"])
     again = call("easy_hard", *words)

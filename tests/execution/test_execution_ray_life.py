@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from ray_helpers import LoopbackCluster, loopback_cluster, needs_ray
+from tests.process_helpers import family, listening, named
 
 from moesaic.errors import InputError
 from moesaic.execution import Job, get_executor
@@ -30,12 +31,8 @@ def identity() -> dict:
     return {"pid": os.getpid()}
 
 
-def family(pid: int) -> list[psutil.Process]:
-    return psutil.Process(pid).children(recursive=True)
-
-
 def raylets() -> list[psutil.Process]:
-    return [process for process in family(os.getpid()) if "raylet" in process.name()]
+    return named(os.getpid(), "raylet")
 
 
 def test_a_local_ray_listens_on_the_loopback_only_and_ends_with_its_executor(tmp_path):
@@ -49,14 +46,7 @@ def test_a_local_ray_listens_on_the_loopback_only_and_ends_with_its_executor(tmp
         assert {outcome.status for outcome in outcomes.values()} == {"done"}
         assert raylets()
         processes = family(os.getpid())
-        listening = {
-            connection.laddr.ip
-            for process in [psutil.Process(), *processes]
-            for connection in process.net_connections("inet")
-            if connection.status == psutil.CONN_LISTEN
-        }
-        assert listening
-        assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
+        assert listening([psutil.Process(), *processes]) == {"127.0.0.1"}
     _, alive = psutil.wait_procs(processes, timeout=150)
     assert alive == []
     assert mirrors() <= before, "what others left is swept, nothing is added"
@@ -117,7 +107,7 @@ def test_no_process_outlives_its_coordinator(tmp_path, how):
         assert process.poll() is None
     time.sleep(1)
     processes = family(process.pid)
-    assert any("raylet" in one.name() for one in processes)
+    assert named(process.pid, "raylet")
     if how == "kill -9":
         process.kill()
     else:

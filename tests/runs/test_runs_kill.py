@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.process_helpers import family, kill_a_busy_worker
 
 from moesaic.runs import open_run
 
@@ -53,7 +54,7 @@ def test_kill_the_coordinator_and_resume(
         command(spec, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     wait_for_trials(out, after)
-    children = psutil.Process(process.pid).children(recursive=True)
+    children = family(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=20)
@@ -77,15 +78,8 @@ def test_kill_a_worker_and_the_run_goes_on(spec: str, tmp_path: Path) -> None:
     process = subprocess.Popen(command(spec, out), stdout=subprocess.PIPE, text=True)
     wait_for_trials(out, 2)
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        workers = [
-            child
-            for child in psutil.Process(process.pid).children(recursive=True)
-            if child.cpu_times().user > 1 and not child.children()
-        ]
-        if workers:
-            workers[0].kill()
-            break
+    while time.monotonic() < deadline and not kill_a_busy_worker(process.pid, seconds=1):
+        time.sleep(0.05)
     stdout, _ = process.communicate(timeout=240)
     assert process.returncode == 0
     result = json.loads(stdout)

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 from tests.execution.ray_helpers import loopback_cluster, needs_ray
+from tests.process_helpers import family, kill_a_busy_worker
 
 from moesaic.config import make_campaign_config
 from moesaic.runs import campaign, open_run
@@ -76,7 +77,7 @@ def test_kill_the_coordinator_twice_and_resume(
     for count in (2, 6):
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for_mixtures(out, count)
-        children = psutil.Process(process.pid).children(recursive=True)
+        children = family(process.pid)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         _, alive = psutil.wait_procs(children, timeout=30)
@@ -108,10 +109,7 @@ def test_kill_workers_and_the_campaign_goes_on(spec: str, tmp_path: Path) -> Non
     process = subprocess.Popen(command(spec, out), stdout=subprocess.PIPE, text=True)
     for count in (1, 4):
         wait_for_mixtures(out, count)
-        for child in psutil.Process(process.pid).children(recursive=True):
-            if not child.children() and child.cpu_times().user > 0.5:
-                child.kill()
-                break
+        kill_a_busy_worker(process.pid, seconds=0.5)
     stdout, _ = process.communicate(timeout=280)
     assert process.returncode == 0
     found = json.loads(stdout)

@@ -93,7 +93,8 @@ SCRIPT = textwrap.dedent(
 def test_no_process_outlives_its_coordinator(tmp_path, how):
     script = tmp_path / "coordinator.py"
     script.write_text(SCRIPT)
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    here = Path(__file__).parent
+    path = os.pathsep.join([str(here), str(here.parents[1]), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
         [sys.executable, str(script)],
         stdout=subprocess.PIPE,

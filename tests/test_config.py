@@ -15,6 +15,7 @@ from moesaic.config import (
     SearchConfig,
     Taught,
     load_config,
+    make_campaign_config,
     make_config,
     merge_settings,
     parse_assignments,
@@ -159,6 +160,11 @@ def test_words_from_the_command_line_become_numbers():
     config = make_config({"experts": "4", "epochs": "12", "recipe": {"lr": "1e-3"}})
     assert (config.experts, config.epochs, config.recipe.lr) == (4, 12, 1e-3)
     assert make_config({"experts": "auto", "epochs": "auto"}).epochs == "auto"
+
+
+def test_paths_are_taken_as_their_text():
+    paths = make_campaign_config({"data": Path("a.npz"), "plugins": [Path("mine/nets.py")]})
+    assert paths == make_campaign_config({"data": "a.npz", "plugins": ["mine/nets.py"]})
 
 
 def test_settings_cannot_be_changed():

@@ -209,6 +209,37 @@ def test_where_no_second_answer_pays_it_says_so(run, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_vectors_it_does_what_its_stages_do(tmp_path):
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(600, 4)).astype(np.float32)
+    labels = np.where(points[:, 0] > 0, points[:, 1] > 0, (points[:, 1:] ** 2).sum(axis=1) > 2.4)
+    points[:, 0] += 6 * np.sign(points[:, 0])
+    np.savez(tmp_path / "points.npz", X=points, y=labels.astype(int))
+    searched = moesaic.search(
+        data=tmp_path / "points.npz",
+        experts=2,
+        trials=3,
+        rungs=(2,),
+        epochs=6,
+        executor="inprocess",
+        baselines=False,
+        price=0.1,
+        seed=1,
+        out=tmp_path / "run",
+    )
+    found = moesaic.cascade(searched.folder, tmp_path / "both")
+    data = open_dataset(searched.folder / "data", test=True).test
+    model = moesaic.load_model(tmp_path / "both")
+    with torch.no_grad():
+        guess = model(data.inputs).argmax(1)
+        asked = model.route(data.inputs)[:, 1] > 0
+    assert found["test"]["accuracy"] == pytest.approx(float((guess == data.labels).double().mean()))
+    assert found["stages"][1]["reached"] == pytest.approx(float(asked.double().mean()))
+    cheap, dear = (stage["macs"] for stage in found["stages"])
+    assert 0 < cheap < dear
+    assert all(one["experts"] for one in found["trained"])
+
+
 def test_the_command_says_what_it_is_compared_with(run, tmp_path):
     words = ["cascade", str(run), "--out", str(tmp_path / "one"), "--quiet"]
     told = CliRunner().invoke(app, words)

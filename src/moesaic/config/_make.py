@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
@@ -47,7 +48,7 @@ def make_campaign_config(values: Mapping[str, Any]) -> CampaignConfig:
 
 def _make(kind: type[AnyConfig], values: Mapping[str, Any]) -> AnyConfig:
     try:
-        return kind.model_validate(dict(values))
+        return kind.model_validate({name: _as_text(value) for name, value in values.items()})
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(
@@ -67,6 +68,13 @@ def _make(kind: type[AnyConfig], values: Mapping[str, Any]) -> AnyConfig:
             message = "expected a list such as [1,2]"
         shown = "" if isinstance(given, dict) else f" (given: {given!r})"
         raise InputError(f"{name or 'configuration'}: {message}{shown}") from None
+
+
+def _as_text(value: object) -> object:
+    """Return paths, alone or in a list, as the text that settings are written in."""
+    if isinstance(value, list | tuple):
+        return [_as_text(one) for one in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _owner(kind: type[BaseModel], parents: list[str]) -> type[BaseModel]:

@@ -158,16 +158,31 @@ def test_stopped_between_the_trainings_it_says_how_to_go_on_and_goes_on(
     assert found["trained"] == one[0]["trained"]
 
 
-def test_a_stage_that_failed_is_told_with_its_cause(run, one, tmp_path):
+def test_a_stage_that_failed_is_told_with_its_cause_and_tried_again_when_asked(
+    run, one, tmp_path, monkeypatch
+):
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
-    lost = _forget_stages(copy)
+    lost = set(_forget_stages(copy)) & {stage["trial"] for stage in one[0]["trained"]}
+
+    def fail(self, observation, *_):
+        self.fail(observation.trial.key, "worker_died", "killed by signal 9", "")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bank, "finish", fail)
+        for _ in range(2):
+            with pytest.raises(
+                RunFailed, match=r"failed \(worker_died: killed by signal 9\)"
+            ) as told:
+                moesaic.cascade(copy, tmp_path / "new")
+            assert "the same command tries it again" in str(told.value)
+            assert not (tmp_path / "new").exists()
+    found = moesaic.cascade(copy, tmp_path / "new")
+    assert found["test"] == one[0]["test"]
     with Bank.open(copy) as bank:
-        bank.fail(lost[0], "time_limit", "took longer than 1 s", "")
-    with pytest.raises(RunFailed, match=r"failed \(time_limit: took longer than 1 s\)") as told:
-        moesaic.cascade(copy, tmp_path / "new")
-    assert "give another --price" in str(told.value)
-    assert not (tmp_path / "new").exists()
+        failed = [failure.trial.key for failure in bank.failures()]
+        assert lost < set(failed)
+        assert len(failed) == 2 * len(lost)
 
 
 def _forget_stages(run):

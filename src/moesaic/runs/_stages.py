@@ -8,7 +8,7 @@ cascade; the two mixtures are then trained as the search trained its own.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -123,8 +123,8 @@ def train_stages(
                 if failure.trial.key == trial.key:
                     raise RunFailed(
                         f"the {name} mixture of the cascade failed ({failure.cause}: "
-                        f"{failure.message}), and is not trained again: give another --price, or "
-                        "name two runs"
+                        f"{failure.message}): the same command tries it again; or give another "
+                        "--price, or name two runs"
                     )
         context = load_context(str(folder.path))
         space = make_space(config, context.dataset)
@@ -209,7 +209,17 @@ def plan_stages(folder: RunFolder, bank: Bank, config: SearchConfig, aim: Aim) -
         )
         for stage in range(2)
     ]
-    return list({trial.key: trial for trial in trials}.values())
+    failed = {failure.trial.key for failure in bank.failures()}
+    return list({trial.key: _once_more(trial, failed) for trial in trials}.values())
+
+
+def _once_more(trial: Trial, failed: Collection[str]) -> Trial:
+    """Return a training, as a new trial if it failed before: a failed one stays on record."""
+    again, first = 0, trial
+    while trial.key in failed:
+        again += 1
+        trial = replace(first, index=first.index + again, payload={**first.payload, "again": again})
+    return trial
 
 
 def _search_of(folder: RunFolder) -> SearchConfig:

@@ -101,8 +101,9 @@ def search(
         Interrupted: stopped by the person; `resume` continues it.
     """
     from moesaic import runs
-    from moesaic.config import make_config, merge_settings
+    from moesaic.config import SearchConfig, make_config, merge_settings
 
+    _expect(config, SearchConfig)
     if config is None or settings:
         config = make_config(merge_settings(config.to_dict() if config else {}, settings))
     return _reported(runs.search(config, out=out, watcher=watcher))
@@ -129,12 +130,21 @@ def campaign(
         Interrupted: stopped by the person; `resume` continues it.
     """
     from moesaic import runs
-    from moesaic.config import make_campaign_config, merge_settings
+    from moesaic.config import CampaignConfig, make_campaign_config, merge_settings
 
+    _expect(config, CampaignConfig)
     if config is None or settings:
         given = config.to_dict() if config else {}
         config = make_campaign_config(merge_settings(given, settings))
     return _reported(runs.campaign(config, out=out, watcher=watcher))
+
+
+def _expect(config: object, kind: type) -> None:
+    if config is not None and not isinstance(config, kind):
+        raise errors.InputError(
+            f"what is given without a name is a {kind.__name__}, not {type(config).__name__}: "
+            'settings have names, such as data="mine.npz"'
+        )
 
 
 def resume(path: str | Path, watcher: Watcher | None = None) -> RunResult:

@@ -220,3 +220,16 @@ def test_a_full_disk_under_the_database_is_one_line(folder):
             bank.plan([Trial("expert", "more", n, seed=n, payload={"x": "y"}) for n in range(3000)])
         one_line(caught)
         assert bank.counts()["planned"] == 500
+
+
+def test_a_run_that_nobody_may_write_can_be_looked_at(folder, monkeypatch):
+    place = folder.rename(folder.with_name("a b%20c?d"))
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and access(path, mode))
+    before = {path.name: path.stat().st_mtime_ns for path in place.iterdir()}
+    with Bank.open(place) as bank:
+        assert len(bank.trials()) == 500
+        assert bank.meta("fingerprint") == "f00d"
+        with pytest.raises(RunFailed, match="readonly"):
+            bank.set_meta("a", 1)
+    assert {path.name: path.stat().st_mtime_ns for path in place.iterdir()} == before

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import moesaic
@@ -89,3 +90,17 @@ def test_a_report_that_is_there_is_kept(asked: list[Any], tmp_path: Path) -> Non
     moesaic.search()
     moesaic.resume(tmp_path)
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("function", [moesaic.search, moesaic.campaign])
+def test_what_has_no_name_is_no_data(function: Any, asked: list[Any]) -> None:
+    with pytest.raises(InputError, match=r'not str: settings have names, such as data="mine.npz"'):
+        function("mine.npz")
+    assert asked == []
+
+
+def test_an_array_is_told_where_to_go(asked: list[Any]) -> None:
+    with pytest.raises(InputError, match=r"arrays go into an \.npz file first") as told:
+        moesaic.search(data=np.zeros((100, 100)))
+    assert str(told.value).endswith("(given: a ndarray)")
+    assert asked == []

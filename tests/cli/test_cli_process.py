@@ -154,3 +154,21 @@ def test_a_real_run_is_interrupted_and_resumed(tmp_path: Path) -> None:
     done = moesaic("resume", run, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["trials"]["lost"] == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_an_answer_that_cannot_be_written_is_one_line(tmp_path: Path, more: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "moesaic", "data", "digits", *more]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: cannot write the answer: No space left on device\n"
+
+
+def test_a_closed_stdout_is_no_fault() -> None:
+    command = 'exec "$0" -m moesaic data digits >&-'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -20,6 +20,7 @@ runner = CliRunner()
 STATUS: dict[str, Any] = {
     "run": "my runs/a",
     "status": "unfinished",
+    "at_work": False,
     "stages": [
         {"stage": "rung-0", "planned": 1, "running": 2, "done": 20, "failed": 25},
         {"stage": "rung-1", "planned": 4, "running": 0, "done": 0, "failed": 0},
@@ -183,3 +184,15 @@ def test_data_that_is_not_there_is_one_line_with_a_suggestion() -> None:
     found = invoke("data", "digitz")
     assert (found.exit_code, found.stderr.count("\n")) == (2, 1)
     assert "digits" in found.stderr
+
+
+def test_status_says_when_a_process_is_at_work(shown: dict[str, Any]) -> None:
+    shown["at_work"] = True
+    told = invoke("status", "a").stdout
+    assert "unfinished, at work" in told
+    assert "continue with" not in told
+
+
+def test_what_would_move_the_cursor_is_written_out(shown: dict[str, Any]) -> None:
+    shown["run"] = "a\x1b[31m\rb"
+    assert "a\\x1b[31m\\rb" in invoke("status", "a").stdout

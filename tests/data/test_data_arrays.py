@@ -325,3 +325,9 @@ def test_image_size_bounds(tmp_path):
     assert "3 x 3 pixels are out of range" in refusal(tiny)
     assert load_dataset(tiny, image_size=4).input_shape == (1, 4, 4)
     assert "leave --image-size out" in refusal(save(tmp_path, X=VECTORS, y=LABELS), image_size=8)
+
+
+def test_labels_beyond_what_can_be_counted_are_refused(tmp_path):
+    labels = np.arange(20, dtype=np.uint64) % 2 + 2**63
+    told = refusal(save(tmp_path, X=np.random.default_rng(0).normal(size=(20, 3)), y=labels))
+    assert f"goes up to {2**63 + 1}" in told

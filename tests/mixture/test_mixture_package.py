@@ -223,3 +223,24 @@ def test_a_model_that_was_not_wholly_written_does_not_count(tmp_path, monkeypatc
         save(tmp_path)
     with pytest.raises(InputError, match="no model in"):
         load_model(tmp_path)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        torch.zeros(2, *SHAPE),
+        torch.zeros(2, 3, 16, 16, dtype=torch.uint8),
+        torch.zeros(2, 1, 9, 9, dtype=torch.uint8),
+        torch.zeros(*SHAPE, dtype=torch.uint8),
+    ],
+)
+def test_what_it_was_not_trained_on_is_refused_in_one_line(tmp_path, wrong):
+    model = save(tmp_path)
+    for ask in (model, model.route):
+        with pytest.raises(
+            InputError, match=r"takes images of uint8 in shape \(B, 3, 9, 9\)"
+        ) as told:
+            ask(wrong)
+        assert "\n" not in str(told.value)
+        assert str(tuple(wrong.shape)) in str(told.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shlex
 from collections import Counter
@@ -138,3 +139,13 @@ def test_command_to_reproduce_survives_a_path_with_spaces(finished, page):
     assert shlex.split(command)[3] == str(finished.folder / "config.yaml")
     assert "feedc0de" in page.text
     assert "trials: 8" in page.text
+
+
+def test_where_nobody_may_write_it_says_so(fake_run, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied", "x")
+
+    fake_run.write()
+    monkeypatch.setattr("moesaic.report._render.write_atomic", refuse)
+    with pytest.raises(InputError, match=r"cannot write .*report.html: Permission denied; copy"):
+        write_report(fake_run.folder)

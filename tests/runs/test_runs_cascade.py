@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sqlite3
+import subprocess
 
 import numpy as np
 import pytest
@@ -10,9 +12,12 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 import moesaic
+from moesaic.bank import Bank
 from moesaic.cli import app
 from moesaic.data import open_dataset
 from moesaic.errors import DamagedRun, InputError
+from moesaic.runs import rank
+from moesaic.runs._folder import held, open_folder
 from moesaic.training import count_macs
 
 
@@ -98,7 +103,55 @@ def test_a_limit_is_kept_and_a_high_price_asks_the_cheap_model_alone(runs, tmp_p
     assert kept["validation"]["macs"] <= limit
     cheap = moesaic.cascade(runs[:2], tmp_path / "price", price=1e6)
     assert cheap["stages"][1]["reached"] == 0
+    assert cheap["note"] == f"No sample of the validation split needs {runs[1]}."
     assert cheap["test"]["accuracy"] == pytest.approx(cheap["stages"][0]["test_accuracy"])
+
+
+def test_the_same_pixels_under_other_names_are_other_data(runs, tmp_path):
+    cheap, dear, _ = runs
+    renamed = tmp_path / "renamed"
+    shutil.copytree(dear, renamed)
+    file = renamed / "model" / "model.json"
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps({**told, "classes": told["classes"][::-1]}))
+    with pytest.raises(InputError, match="renamed saw other data than"):
+        moesaic.cascade([cheap, renamed], tmp_path / "both")
+    with Bank.open(renamed) as bank:
+        data = bank.meta("data")
+        bank.set_meta("data", {**data, "classes": dict(reversed(data["classes"].items()))})
+    with pytest.raises(InputError, match="renamed saw other data than"):
+        rank(cheap, also=[renamed])
+
+
+def test_what_was_running_when_a_run_stopped_is_to_be_done(runs, tmp_path):
+    stopped = tmp_path / "stopped"
+    shutil.copytree(runs[0], stopped)
+    with Bank.open(stopped) as bank:
+        key = bank.trials()[0].key
+    database = sqlite3.connect(stopped / "moesaic.db")
+    with database:
+        database.execute("UPDATE trials SET status = 'running' WHERE key = ?", (key,))
+    database.close()
+    seen = moesaic.open_run(stopped).status()
+    assert (seen["at_work"], seen["trials"]["running"], seen["trials"]["planned"]) == (False, 0, 1)
+    with held(open_folder(stopped)):
+        seen = moesaic.open_run(stopped).status()
+    assert (seen["at_work"], seen["trials"]["running"], seen["trials"]["planned"]) == (True, 1, 0)
+    assert sum(stage["running"] for stage in seen["stages"]) == 1
+
+
+def test_numbers_of_numpy_are_numbers(runs, tmp_path):
+    found = moesaic.cascade(runs[:2], tmp_path / "both", price=np.float32(5))
+    assert found == json.loads((tmp_path / "both" / "result.json").read_text())
+
+
+def test_what_killed_ones_left_beside_it_goes_and_what_is_being_written_stays(runs, tmp_path):
+    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True)
+    left, written = (tmp_path / f".both.{pid}" for pid in (int(dead.stdout), 1))
+    left.mkdir()
+    written.mkdir()
+    moesaic.cascade(runs[:2], tmp_path / "both")
+    assert {path.name for path in tmp_path.iterdir()} == {"both", ".both.1"}
 
 
 def test_the_command_tells_it_and_predicts_with_it(runs, tmp_path):

@@ -226,3 +226,11 @@ def test_decomposed_needs_a_number_of_experts() -> None:
 
     with pytest.raises(InputError, match="joint"):
         make_config({"experts": "auto", "strategy": "decomposed"})
+
+
+def test_the_sentence_names_the_mixture_where_it_is_not_the_searched_one() -> None:
+    poor, fair, good = ({0: right(accuracy, 1)} for accuracy in (0.5, 0.6, 0.8))
+    scores = {"single": poor, "mixture": fair, "homogeneous": good}
+    found = verdict(Scores(scores, scores))
+    assert found["mixture"] == found["handed_over"] == "homogeneous"
+    assert found["sentence"].startswith("A mixture (homogeneous) is worth it")

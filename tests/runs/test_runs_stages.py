@@ -115,6 +115,21 @@ def test_what_was_trained_is_not_trained_again_and_the_price_is_the_searchs_own(
     assert len(planned(run)[1]) == trials
 
 
+def test_it_says_when_the_runs_own_model_is_better_by_validation(run, one):
+    found, _ = one
+    data = open_dataset(run / "data").validation
+    own = moesaic.load_model(run)
+    with torch.no_grad():
+        right = float((own(data.inputs).argmax(1) == data.labels).double().mean())
+    macs = found["against"]["macs"]
+    worth = right - 1e-8 * PRICE * macs
+    ours = found["validation"]["accuracy"] - 1e-8 * PRICE * found["validation"]["macs"]
+    warned = found["note"] is not None and found["note"].startswith("Use the run's own model")
+    assert warned == (worth >= ours)
+    if warned:
+        assert f"right on {100 * right:.1f} %" in found["note"]
+
+
 def test_a_limit_chooses_the_sizes_and_is_kept(run, one, tmp_path):
     dear = one[0]["stages"][1]["macs"]
     # at some limits one mixture is best, and there is no cascade
@@ -259,7 +274,10 @@ def test_the_command_says_what_it_is_compared_with(run, tmp_path):
     words = ["cascade", str(run), "--out", str(tmp_path / "one"), "--quiet"]
     told = CliRunner().invoke(app, words)
     assert told.exit_code == 0
-    assert f"% of the compute of {run}" in told.stdout.splitlines()[0]
+    note = json.loads((tmp_path / "one" / "result.json").read_text())["note"]
+    first, second = told.stdout.split("\n\n")[:2]
+    assert f"% of the compute of {run}" in (first if note is None else second)
+    assert note in (None, first)
     exported = tmp_path / "copy.pt2"
     copied = CliRunner().invoke(app, ["export", str(tmp_path / "one"), "--out", str(exported)])
     assert copied.exit_code == 0

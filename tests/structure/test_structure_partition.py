@@ -167,3 +167,22 @@ def test_the_silhouette_orders_partitions_and_is_zero_for_one_cluster():
     assert good > 0.8 > 0.1 > bad
     assert silhouette(train, np.zeros(len(train), np.int64), 0) == 0
     assert silhouette(train, np.arange(len(train)), 0) == 0
+
+
+def test_a_number_of_clusters_that_validation_can_measure_is_preferred():
+    rng = np.random.default_rng(0)
+    train = np.concatenate([rng.normal(centre, 0.1, (40, 1)) for centre in (0, 4, 8)])
+    between = np.array([[2.5], [5.5]])  # of three clusters both are in the middle one
+    free = cluster(train, between, count=None, seed=1)
+    assert (free.count, free.measured) == (3, 1)
+    held = cluster(train, between, count=None, seed=1, most=3, measured=2)
+    assert (held.count, held.measured) == (2, 2)
+    # where no number will do, the choice is as free as before
+    assert cluster(train, between[:1], count=None, seed=1, measured=2).count == 3
+
+
+def test_fewer_values_than_clusters_are_no_warning():
+    same = np.ones((30, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert cluster(same, same, count=3).count == 1

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from sqlalchemy import insert
 
 from moesaic.bank._codec import dump
-from moesaic.bank._database import Database, database_url, sqlite_file
+from moesaic.bank._database import Database, as_it_lies, database_url, sqlite_file
 from moesaic.bank._files import CHECKPOINTS, PREDICTIONS, full_disk_is_clear, remove_leftovers
 from moesaic.bank._schema import create, meta, migrate, newest_version, present_version
 from moesaic.errors import InputError, RunFailed
@@ -55,19 +56,33 @@ def open_database(folder: Path, url: str | None) -> Database:
     parsed = database_url(folder, url)
     file = sqlite_file(parsed)
     if not folder.is_dir() or (file is not None and not file.is_file()):
-        raise InputError(f"there is no run in {folder}: expected {file or 'a run directory'}")
-    database = Database(parsed)
+        raise InputError(
+            f"there is no run in {folder}: expected {file or 'a run directory'}; if it was lost, "
+            "put it back from a copy"
+        )
+    database = Database(as_it_lies(parsed) if file is not None and _only_read(file) else parsed)
     try:
         _check(database, folder)
     except RunFailed as error:
         database.close()
-        mend = "; copy the run to a place of your own" if "readonly" in str(error) else ""
-        raise InputError(f"the run in {folder} cannot be read: {error}{mend}") from error
+        mend = "put the file back from a copy, or begin a new run"
+        if file is None:
+            mend = "see that the database can be reached"
+        elif "readonly" in str(error) or "read-only" in str(error):
+            mend = "copy the run to a place of your own"
+        raise InputError(f"the run in {folder} cannot be read: {error}; {mend}") from error
     except InputError:
         database.close()
         raise
     remove_leftovers(folder)
     return database
+
+
+def _only_read(file: Path) -> bool:
+    """Whether a SQLite file can be read but not written, and no log beside it holds the rest."""
+    ours = os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
+    log = file.with_name(f"{file.name}-wal")
+    return not ours and not (log.exists() and log.stat().st_size)
 
 
 def _check(database: Database, folder: Path) -> None:

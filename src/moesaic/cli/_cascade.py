@@ -48,7 +48,7 @@ def cascade(
         from moesaic.cli._watch import watching
         from moesaic.runs import cascade as join
 
-        with in_run(None), watching(quiet) as watcher:
+        with in_run(None, "interrupted; the same command goes on"), watching(quiet) as watcher:
             found = join(runs, out, price=price, max_macs=max_macs, watcher=watcher)
         return Answer(found, lambda: describe_cascade(found))
 
@@ -88,4 +88,5 @@ def describe_cascade(found: Mapping[str, Any]) -> str:
         for place, stage in enumerate(stages)
     ]
     columns = ["asked in turn", "samples that reach it", "its MACs", "validation", "test, alone"]
-    return "\n\n".join([first, pairs(head), table(columns, rows)])
+    parts = [first, pairs(head), table(columns, rows)]
+    return "\n\n".join(parts if found["note"] is None else [found["note"], *parts])

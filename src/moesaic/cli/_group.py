@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +32,9 @@ class Commands(TyperGroup):
     ) -> Any:
         """Run the command line `args`, by default the process's own, and exit."""
         given = sys.argv[1:] if args is None else list(args)
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:  # closed by whoever called: it takes the free number
+                setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         try:
             code = super().main(
                 args,

@@ -68,7 +68,7 @@ def write(text: str) -> None:
     """Write text and a line end to stdout.
 
     Raises:
-        SystemExit: nobody reads it any more.
+        SystemExit: nobody reads it any more, or it cannot be written, which is told.
     """
     stream = sys.stdout
     try:
@@ -77,9 +77,11 @@ def write(text: str) -> None:
         except UnicodeEncodeError:
             stream.write(f"{text.encode('ascii', 'backslashreplace').decode('ascii')}\n")
         stream.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # what is still buffered must not complain at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if not isinstance(error, BrokenPipeError):
+            tell(f"error: cannot write the answer: {os.strerror(error.errno or 0)}")
         raise SystemExit(1) from None
 
 
@@ -130,7 +132,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: int | 
         right = position >= (1 if numbers is None else numbers)
         plain.add_column(Text(name), justify="right" if right else "left", overflow="fold")
     for row in rows:
-        plain.add_row(*(Text(cell) for cell in row))
+        plain.add_row(*(Text(_printable(cell)) for cell in row))
     with console.capture() as capture:
         console.print(plain)
     return "\n".join(line.rstrip() for line in capture.get().strip("\n").splitlines())
@@ -139,7 +141,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: int | 
 def pairs(values: Mapping[str, str]) -> str:
     """Return lines of a name and its value, aligned."""
     width = max(len(name) for name in values) + 2
-    return "\n".join(f"{name:<{width}}{value}" for name, value in values.items())
+    return "\n".join(f"{name:<{width}}{_printable(value)}" for name, value in values.items())
+
+
+def _printable(text: str) -> str:
+    """Return text in which what would move a terminal's cursor or colour it is written out."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
 
 
 def duration(seconds: float) -> str:

@@ -26,7 +26,11 @@ def predict(
     run: RunPath,
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGE...", help="image files; for vectors, .npy files of (N, D)"),
+        typer.Argument(
+            metavar="IMAGE...",
+            help="image files; for vectors, .npy files of (N, D)",
+            readable=False,  # one that is not must not keep the others back
+        ),
     ],
     json: Json = False,
 ) -> None:

@@ -72,7 +72,9 @@ def _describe_status(found: Mapping[str, Any], sentence: str) -> str:
     run = found["run"]
     trials = found["trials"]
     state = found["status"]
-    if state != "done":
+    if found["at_work"]:
+        state += "; a process is at work on it" if state == "done" else ", at work"
+    elif state != "done":
         state += f"; continue with: {resume_hint(run)}"
     counts = [f"{trials[name]} {name}" for name in _STATES if trials.get(name)]
     head = {"run": run, "status": state, "trials": ", ".join(counts) or "none yet"}

@@ -66,8 +66,16 @@ def _make(kind: type[AnyConfig], values: Mapping[str, Any]) -> AnyConfig:
         message = str(first["msg"]).removeprefix("Value error, ")
         if first["type"] == "tuple_type":
             message = "expected a list such as [1,2]"
-        shown = "" if isinstance(given, dict) else f" (given: {given!r})"
+        if name == "data" and first["type"] == "string_type":
+            message = "expected names and paths joined by +; arrays go into an .npz file first"
+        shown = "" if isinstance(given, dict) else f" (given: {_short(given)})"
         raise InputError(f"{name or 'configuration'}: {message}{shown}") from None
+
+
+def _short(given: object) -> str:
+    """Return a value as it would be typed, or of what type it is where that takes a line."""
+    text = " ".join(repr(given).split())
+    return text if len(text) <= 80 else f"a {type(given).__name__}"
 
 
 def _as_text(value: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -30,17 +31,59 @@ def load_config(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = yaml.safe_load(text)
+        twice = _given_twice(yaml.compose(text, yaml.SafeLoader))
     except FileNotFoundError:
         raise InputError(f"no configuration file {path}: check the path after --config") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
+    except IsADirectoryError:
+        raise InputError(
+            f"cannot read the configuration {path}: it is a directory; give a file, of a run it is "
+            f"{path / 'config.yaml'}"
+        ) from None
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
         raise InputError(f"cannot read the configuration {path}: {reason}") from None
+    except UnicodeDecodeError:
+        raise InputError(
+            f"cannot read the configuration {path}: it is no text; expected lines of 'name: value'"
+        ) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f", line {mark.line + 1}"
+        why = getattr(error, "problem", None) or "it is no YAML"
+        raise InputError(
+            f"cannot read the configuration {path}{where}: {why}; expected lines of 'name: value'"
+        ) from None
+    if twice is not None:
+        raise InputError(f"{path} gives {twice} twice: keep one of them")
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise InputError(f"{path} holds {type(values).__name__}, expected lines of 'name: value'")
     return values
+
+
+def _given_twice(node: Any) -> str | None:
+    """Return the first name that a mapping in a YAML tree holds twice, of which the last would win.
+
+    A hyphen in a name is an underscore, as on the command line.
+    """
+    if not isinstance(getattr(node, "value", None), list):
+        return None
+    seen = set()
+    for child in node.value:
+        inner = child
+        if isinstance(child, tuple):
+            inner = child[1]
+            name = str(child[0].value).replace("-", "_")
+            if name in seen:
+                return name
+            seen.add(name)
+        found = _given_twice(inner)
+        if found is not None:
+            return found
+    return None
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, Any]:

@@ -67,6 +67,11 @@ def convert_labels(array: Array, key: str, where: str) -> NDArray[np.int64]:
             f"'{key}' in '{where}' ({array.dtype}) must be whole numbers: number the classes from "
             "0 and put their names into 'classes'"
         )
+    if array.size and array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
+        raise InputError(
+            f"'{key}' in '{where}' goes up to {array.max()}: number the classes from 0 and put "
+            "their names into 'classes'"
+        )
     return array.astype(np.int64)
 
 

@@ -91,7 +91,7 @@ def open_dataset(folder: str | os.PathLike[str], *, test: bool = False) -> Datas
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"'{folder}' is not a whole saved data set ({error}): put it back from a copy, or save "
-            "it again (a run: begin anew with another --out)"
+            "it again (a run: search anew)"
         ) from error
 
 

@@ -44,7 +44,8 @@ _DAMAGE = (
 class Deployed(nn.Module):
     """A network with its normalisation: raw samples (B, ...) in, logits (B, classes) out.
 
-    Images are uint8 (B, C, H, W), vectors float32 (B, D).
+    Images are uint8 (B, C, H, W), vectors float32 (B, D), of the size it was trained on; anything
+    else is an `InputError`.
     """
 
     def __init__(self, normaliser: Normaliser, network: nn.Module, info: dict[str, Any]) -> None:
@@ -70,7 +71,7 @@ class Deployed(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map raw samples to logits (B, classes)."""
-        logits: Tensor = self.network(self.normaliser(inputs))
+        logits: Tensor = self.network(self.normaliser(self._checked(inputs)))
         return logits
 
     def route(self, inputs: Tensor) -> Tensor:
@@ -78,9 +79,28 @@ class Deployed(nn.Module):
 
         Of a cascade these are the stages at which the samples stop, (B, S), one-hot.
         """
+        inputs = self._checked(inputs)
         if isinstance(self.network, Mixture | Cascade):
             return self.network.route(self.normaliser(inputs))
         return torch.ones(inputs.shape[0], 1)
+
+    def _checked(self, inputs: Tensor) -> Tensor:
+        """Return raw samples as they are, unless they are none: other ones get wrong answers.
+
+        Raises:
+            InputError: another type or shape than the model was trained on.
+        """
+        if torch.compiler.is_compiling():
+            return inputs
+        shape = self.input_shape
+        kind, dtype = ("images", torch.uint8) if len(shape) == 3 else ("vectors", torch.float32)
+        if inputs.dtype != dtype or tuple(inputs.shape[1:]) != shape:
+            wanted, given = (str(one).removeprefix("torch.") for one in (dtype, inputs.dtype))
+            raise InputError(
+                f"the model takes {kind} of {wanted} in shape (B, {', '.join(map(str, shape))}), "
+                f"given {given} in {tuple(inputs.shape)}"
+            )
+        return inputs
 
 
 def build_network(

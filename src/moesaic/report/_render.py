@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,6 +10,7 @@ from typing import Any, BinaryIO
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from moesaic.bank import write_atomic
+from moesaic.errors import InputError
 from moesaic.runs import RunFolder
 
 
@@ -26,6 +28,7 @@ def write_page(folder: RunFolder, page: str) -> Path:
     """Write a run's `report.html` whole or not at all, and return its path.
 
     Raises:
+        InputError: nobody may write there.
         RunFailed: the disk is full.
     """
     content = page.encode()
@@ -33,7 +36,13 @@ def write_page(folder: RunFolder, page: str) -> Path:
     def write(file: BinaryIO) -> None:
         file.write(content)
 
-    write_atomic(folder.report_file, write)
+    try:
+        write_atomic(folder.report_file, write)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {folder.report_file}: {os.strerror(error.errno or 0)}; copy the run to "
+            "a place of your own"
+        ) from None
     return folder.report_file
 
 

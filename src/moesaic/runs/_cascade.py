@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from moesaic.data import Dataset, Split, open_dataset
-from moesaic.errors import DamagedRun, DiskFull, InputError
+from moesaic.errors import DamagedRun, InputError
 from moesaic.execution import one_thread
 from moesaic.mixture import (
     Deployed,
@@ -38,7 +35,8 @@ from moesaic.runs._folder import (
 )
 from moesaic.runs._price import PER_MAC
 from moesaic.runs._progress import Watcher
-from moesaic.runs._stages import Trained, aim_of, train_stages
+from moesaic.runs._stages import Aim, Trained, aim_of, train_stages
+from moesaic.runs._whole import whole_or_not
 from moesaic.selection import (
     MOST_STAGES,
     CascadePoint,
@@ -101,8 +99,8 @@ def cascade(
         watcher: is told of trainings.
 
     Returns:
-        What `result.json` holds: `stages`, `thresholds`, `validation`, `test`, `against`, `front`
-        and what was `trained`.
+        What `result.json` holds: `stages`, `thresholds`, `validation`, `test`, `against`, `front`,
+        what was `trained`, and a `note` where a model is not needed or another one better.
 
     Raises:
         InputError: no runs, not finished, of different data; no cascade keeps to the limit; one
@@ -119,12 +117,16 @@ def cascade(
         )
     if price is not None and max_macs is not None:
         raise InputError("give --price or --max-macs, not both: either decides alone")
+    price, max_macs = (None if one is None else float(one) for one in (price, max_macs))
     for name, value, least in (("price", price, 0.0), ("max_macs", max_macs, 1.0)):
         if value is not None and not least <= value < np.inf:
             raise InputError(f"{name} is {value:g}, expected a number of {least:g} or more")
     folders = _same_data([open_folder(run) for run in runs])
-    with _whole_or_not(Path(out)) as place:
+    with whole_or_not(Path(out)) as place:
         models = [load_model(folder.path) for folder in folders]
+        for folder, model in zip(folders, models, strict=True):
+            if model.classes != models[0].classes:
+                raise saw_other_data(folder, folders[0])
         own = models[0] if len(folders) == 1 else None
         trained: list[Trained] = []
         if own is not None:
@@ -150,7 +152,9 @@ def cascade(
             chosen = at_price(front, price)
         else:
             chosen = _keeping(front, told, labels, max_macs)
+        alone = None if own is None else ask(own, dataset.validation.inputs)
         named = [str(folder.path) for folder in folders]
+        words = named if own is None else ["the cheap experts", "the dear experts"]
         thresholds = chosen.thresholds.tolist()
         model = save_cascade(place / "model", models, thresholds, {"runs": named})
         found = {
@@ -160,6 +164,7 @@ def cascade(
             "price": price,
             "max_macs": max_macs,
             "thresholds": thresholds,
+            "note": _note(told, chosen, words, labels, alone, Aim(price, max_macs)),
             **_measured(model, models, told, dataset, chosen, named, own),
             "trained": [{"trial": one.trial, "experts": list(one.experts)} for one in trained],
             "front": [{"macs": p.macs, "accuracy": 1 - p.error} for p in _spread(front)],
@@ -267,6 +272,37 @@ def _keeping(
     return within[-1]
 
 
+def _note(
+    told: Sequence[Answers],
+    chosen: CascadePoint,
+    named: Sequence[str],
+    labels: NDArray[np.int64],
+    own: Answers | None,
+    aim: Aim,
+) -> str | None:
+    """Return what a person should know first, None where there is nothing.
+
+    By the validation split a model may never be needed, or the own model of the one run that the
+    cascade came of, `own`, may be better than the cascade.
+    """
+    if own is not None:
+        error, macs = float((own.guess != labels).mean()), float(own.macs.mean())
+        if aim.price is not None:
+            rate = PER_MAC * aim.price
+            better = error + rate * macs <= chosen.error + rate * chosen.macs
+        else:
+            within = aim.max_macs is not None and macs <= aim.max_macs
+            better = within and (error, macs) <= (chosen.error, chosen.macs)
+        if better:
+            return (
+                f"Use the run's own model, not this cascade: at {aim} it is the better one, right "
+                f"on {100 * (1 - error):.1f} % of the validation split at {macs:,.0f} MACs, "
+                f"against {100 * (1 - chosen.error):.1f} % at {chosen.macs:,.0f}."
+            )
+    idle = named[1 + int(stopped(told, chosen.thresholds).max(initial=0)) :]
+    return f"No sample of the validation split needs {' or '.join(idle)}." if idle else None
+
+
 def _spread(front: Sequence[CascadePoint]) -> list[CascadePoint]:
     """Return points of the front, evenly over its MACs, its ends among them."""
     macs = np.array([point.macs for point in front])
@@ -353,38 +389,3 @@ def _same_data(folders: list[RunFolder]) -> list[RunFolder]:
             raise saw_other_data(folder, folders[0])
         first = own
     return folders
-
-
-@contextmanager
-def _whole_or_not(out: Path) -> Iterator[Path]:
-    """Give a directory to write to, which becomes `out` when nothing goes wrong, and else goes.
-
-    Raises:
-        InputError: `out` is there already, cannot be made, or the disk is full.
-    """
-    half = out.parent / f".{out.name}.{os.getpid()}"
-    with _or_say_so(out):
-        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-            raise InputError(f"{out} is there already: give a new directory with --out")
-        half.mkdir(parents=True)
-    try:
-        yield half
-        with _or_say_so(out):
-            if out.exists():
-                out.rmdir()
-            half.replace(out)
-    except DiskFull:
-        raise InputError(f"no space left on the disk for {out}: free some, try again") from None
-    finally:
-        shutil.rmtree(half, ignore_errors=True)
-
-
-@contextmanager
-def _or_say_so(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"cannot make the directory {out}: {os.strerror(error.errno or 0)}; "
-            "give another place with --out"
-        ) from None

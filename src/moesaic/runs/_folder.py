@@ -142,6 +142,21 @@ def held(folder: RunFolder) -> Iterator[None]:
         lock.release()
 
 
+def at_work(folder: RunFolder) -> bool:
+    """Whether a process holds the run."""
+    lock = FileLock(folder.path / ".lock", timeout=0)
+    if not (folder.path / ".lock").exists():
+        return False
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    except OSError:  # nobody may write here
+        return False
+    lock.release()
+    return False
+
+
 def saw_other_data(folder: RunFolder, first: RunFolder) -> InputError:
     """Return the error for two runs that cannot be joined."""
     return InputError(

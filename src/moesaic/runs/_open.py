@@ -9,7 +9,7 @@ from typing import Any
 from moesaic.bank import Bank
 from moesaic.config import CampaignConfig, SearchConfig
 from moesaic.errors import InputError
-from moesaic.runs._folder import RunFolder, open_folder, read_result
+from moesaic.runs._folder import RunFolder, at_work, open_folder, read_result
 from moesaic.runs.campaign import Candidate, account, leaders, read_candidates
 from moesaic.strategies.planners import coverage
 
@@ -41,26 +41,37 @@ class Run:
         return read_result(self.folder)
 
     def status(self) -> dict[str, Any]:
-        """Return how far it is: stages in order, counts, failures, seconds spent."""
+        """Return how far it is: stages in order, counts, failures, seconds spent.
+
+        `at_work` is whether a process is at it. What was running when the last one was stopped
+        counts as planned: it will be run again.
+        """
         if not self.folder.started_file.exists() and not self.folder.result_file.exists():
             return {
                 "run": str(self.folder.path),
                 "status": "unfinished",
+                "at_work": at_work(self.folder),
                 "stages": [],
                 "trials": {**dict.fromkeys(_STATUSES, 0), "causes": {}},
                 "failures": [],
                 "seconds": None,
             }
         with self.bank() as bank:
+            active = at_work(self.folder)
             stages: dict[str, dict[str, int]] = {}
             for trial in bank.trials():
                 counts = stages.setdefault(trial.stage, dict.fromkeys(_STATUSES, 0))
-                counts[bank.status(trial.key) or "planned"] += 1
+                counts[_now(bank.status(trial.key) or "planned", active)] += 1
+            trials: dict[str, Any] = dict(bank.counts())
+            if not active:
+                trials["planned"] += trials["running"]
+                trials["running"] = 0
             found = {
                 "run": str(self.folder.path),
                 "status": "done" if self.folder.result_file.exists() else "unfinished",
+                "at_work": active,
                 "stages": [{"stage": name, **counts} for name, counts in stages.items()],
-                "trials": dict(bank.counts()),
+                "trials": trials,
                 "failures": [
                     {
                         "stage": failure.trial.stage,
@@ -86,6 +97,10 @@ class Run:
             raise InputError(f"{self.folder.path} is a {self.config.kind}, expected a campaign")
         with self.bank() as bank:
             return read_candidates(bank)
+
+
+def _now(status: str, active: bool) -> str:
+    return "planned" if status == "running" and not active else status
 
 
 def _campaign_status(bank: Bank, config: CampaignConfig) -> dict[str, Any]:

@@ -151,14 +151,14 @@ def _active(config: SearchConfig | CampaignConfig, count: int) -> int:
 def _gather(folder: RunFolder, others: Sequence[RunFolder]) -> list[Member]:
     """Read the experts of one run, and of others that saw the same data."""
     found: list[Member] = []
-    fingerprint = None
+    seen = None
     for place in (folder, *others):
         config = place.config()
         with Bank.open(place.path, config.storage) as bank:
-            own = bank.meta("fingerprint")
-            if fingerprint is not None and own != fingerprint:
+            own = (bank.meta("fingerprint"), list((bank.meta("data") or {}).get("classes", {})))
+            if seen is not None and own != seen:
                 raise saw_other_data(place, folder)
-            fingerprint = own
+            seen = own
             known = {member.trial for member in found}
             found += [one for one in read_members(place, config, bank) if one.trial not in known]
     return named(found)

@@ -130,12 +130,16 @@ def verdict(scores: Scores) -> dict[str, Any]:
             for name in scores.test
             if name not in MIXTURES
         },
-        "sentence": _sentence(worth, handed, by_test, by_validation),
+        "sentence": _sentence(worth, handed, mixture, by_test, by_validation),
     }
 
 
 def _sentence(
-    worth: bool, handed: str, by_test: Interval | None, by_validation: Interval | None
+    worth: bool,
+    handed: str,
+    mixture: str | None,
+    by_test: Interval | None,
+    by_validation: Interval | None,
 ) -> str:
     if by_test is None or by_validation is None:
         return "No verdict: the mixture or the single network could not be trained."
@@ -144,13 +148,15 @@ def _sentence(
         f"{100 * by_test.low:+.1f} to {100 * by_test.high:+.1f}) against the best single network "
         "at the same inference cost"
     )
+    # one that was built to be compared with may be the strongest
+    which = "" if mixture == "mixture" else f" ({mixture})"
     if worth:
-        return f"A mixture is worth it on this data: {points}."
+        return f"A mixture{which} is worth it on this data: {points}."
     if by_test.low > 0:
         return (
-            f"Whether a mixture is worth it on this data is open: {points}, but validation, which "
-            f"decides, does not prefer it ({100 * by_validation.mean:+.1f}); the single network is "
-            "handed over."
+            f"Whether a mixture{which} is worth it on this data is open: {points}, but validation, "
+            f"which decides, does not prefer it ({100 * by_validation.mean:+.1f}); the single "
+            "network is handed over."
         )
     taken = (
         "validation prefers it all the same, so it is handed over"
@@ -159,7 +165,7 @@ def _sentence(
     )
     doubt = " (no gain is proven)" if by_test.mean > 0 else ""
     return (
-        f"A mixture is not worth it on this data{doubt}: {points}, "
+        f"A mixture{which} is not worth it on this data{doubt}: {points}, "
         f"{100 * by_validation.mean:+.1f} on validation; {taken}."
     )
 

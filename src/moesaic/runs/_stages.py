@@ -113,8 +113,8 @@ def train_stages(
         if len(trials) < 2:
             mend = "another --price" if aim.price is not None else "another --max-macs"
             raise InputError(
-                f"at {aim} no sizes that {folder.path} tried go together better than one mixture "
-                f"alone: give {mend}, or name two runs"
+                f"at {aim} no two mixtures of the sizes that {folder.path} tried go together "
+                f"better than one alone: use the run's own model, give {mend}, or name two runs"
             )
         session.estimate.total = sum(session.work(trial) for trial in trials)
         session.perform("stages of the cascade", trials, some_must_succeed=False)

@@ -82,6 +82,7 @@ def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict
             method=config.clusterer,
             seed=seed,
             most=max(_MOST_CLUSTERS, least),
+            measured=least,
         )
     if partition.count < least and config.embedder != "given":
         partition = cluster(train, validation, count=least, method="kmeans", seed=seed)
@@ -98,18 +99,19 @@ def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict
     routing = probe(partition)
     if config.clusters is None and config.embedder != "given":
         merged = merge_indistinct(partition, routing)
-        if merged.count != found and merged.count >= least:
+        enough = merged.count >= least and merged.measured >= min(least, partition.measured)
+        if merged.count != found and enough:
             partition, routing = merged, probe(merged)
     if partition.count < least:
         raise InputError(
             f"the data gave {partition.count} clusters for {least} experts: lower --experts, or "
             "choose another --embedder"
         )
-    measured = len(np.unique(partition.validation))
-    if measured < least:
+    if partition.measured < least:
         raise InputError(
-            f"only {measured} of {partition.count} clusters have validation samples, too few for "
-            f"{least} experts: lower --experts, choose another --clusters, or give more samples"
+            f"only {partition.measured} of {partition.count} clusters have validation samples, too "
+            f"few for {least} experts: lower --experts, choose another --clusters, or give more "
+            "samples"
         )
     quality = assess(
         partition,

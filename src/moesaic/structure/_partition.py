@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from sklearn.cluster import HDBSCAN, KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
@@ -42,6 +44,11 @@ class Partition:
         """Share (M,) of the training samples in every cluster."""
         return self.sizes / max(1, len(self.train))
 
+    @property
+    def measured(self) -> int:
+        """Number of clusters that validation samples fall into."""
+        return len(np.unique(self.validation))
+
     def relabel(self, mapping: NDArray[np.int64]) -> Partition:
         """Return the partition with cluster m renamed to mapping[m], ids made contiguous."""
         _, contiguous = np.unique(mapping, return_inverse=True)
@@ -69,6 +76,7 @@ def cluster(
     method: str = "kmeans",
     seed: int = 0,
     most: int = 8,
+    measured: int = 1,
 ) -> Partition:
     """Cluster an embedding.
 
@@ -80,6 +88,8 @@ def cluster(
         method: `kmeans`, `gaussian` or `hdbscan` (which finds its own M).
         seed: seeds the clustering.
         most: the largest M tried when none is given.
+        measured: fewest clusters that validation samples must fall into for an M to be chosen,
+            if any M allows it.
 
     Raises:
         InputError: unknown method, or fewer samples than clusters.
@@ -99,7 +109,8 @@ def cluster(
     tried = [_centred(train, validation, number, method, seed) for number in candidates]
     if not tried:
         return _whole(train, validation)
-    return max(tried, key=lambda partition: silhouette(train, partition.train, seed))
+    usable = [one for one in tried if one.measured >= measured] or tried
+    return max(usable, key=lambda partition: silhouette(train, partition.train, seed))
 
 
 def silhouette(points: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> float:
@@ -121,11 +132,15 @@ def _centred(
 ) -> Partition:
     state = seed % 2**32
     if method == "kmeans":
-        model = KMeans(count, n_init=10, random_state=state).fit(train)
+        model = KMeans(count, n_init=10, random_state=state)
     else:
         model = GaussianMixture(
             count, covariance_type="diag", reg_covar=1e-4, n_init=3, random_state=state
-        ).fit(train)
+        )
+    with warnings.catch_warnings():
+        # samples with fewer distinct values than clusters: what is empty is dropped below
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(train)
     return _occupied(train, validation, model.predict(train), model.predict(validation))
 
 

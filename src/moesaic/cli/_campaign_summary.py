@@ -56,7 +56,7 @@ def describe_account(trials: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-_STATES = {"lost": "lost", "not_begun": "not begun", "retried": "tried again"}
+_STATES = {"running": "running", "lost": "lost", "not_begun": "not begun", "retried": "tried again"}
 
 
 def describe_coverage(coverage: Mapping[str, Any]) -> str:

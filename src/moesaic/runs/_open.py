@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ class Run:
                 "seconds": bank.meta("seconds"),
             }
             if isinstance(self.config, CampaignConfig):
-                found |= _campaign_status(bank, self.config)
+                found |= _campaign_status(bank, self.config, active)
             return found
 
     def candidates(self) -> list[Candidate]:
@@ -103,14 +103,20 @@ def _now(status: str, active: bool) -> str:
     return "planned" if status == "running" and not active else status
 
 
-def _campaign_status(bank: Bank, config: CampaignConfig) -> dict[str, Any]:
+def _campaign_status(bank: Bank, config: CampaignConfig, active: bool) -> dict[str, Any]:
     candidates, pool = read_candidates(bank), bank.meta("pool")
     if pool is None:
         return {}
     done = [candidate.families for candidate in candidates if candidate.status == "done"]
     best = leaders(candidates)
+    busy = {one.trial for one in candidates if bank.status(one.trial) == "running"}
+    mixtures = account(
+        [replace(one, status="planned") if one.trial in busy else one for one in candidates]
+    )
+    if active:
+        mixtures |= {"running": len(busy), "not_begun": mixtures["not_begun"] - len(busy)}
     return {
-        "mixtures": account(candidates),
+        "mixtures": mixtures,
         "coverage": coverage(done, pool, config.experts).to_dict(),
         "best": [{"families": list(c.families), "accuracy": c.accuracy} for c in best],
     }

@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import moesaic
 from moesaic.config import make_campaign_config
 from moesaic.errors import InputError, RunFailed
 from moesaic.runs import campaign, open_run, plan_campaign, resume
+from moesaic.runs._folder import held, open_folder
 
 PLUGIN = Path(__file__).parent / "campaign_plugin.py"
 
@@ -52,6 +54,21 @@ def test_every_planned_mixture_is_accounted_for(finished):
     assert len(set(names)) == 6
     assert set(names) <= set(itertools.combinations(sorted(found["pool"]), 2))
     assert all(candidate["status"] == "done" for candidate in found["candidates"])
+
+
+def test_a_mixture_that_was_running_is_not_lost(finished, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished.folder, copy)
+    key = finished.result["candidates"][-1]["trial"]
+    database = sqlite3.connect(copy / "moesaic.db")
+    with database:
+        database.execute("UPDATE trials SET status = 'running' WHERE key = ?", (key,))
+    database.close()
+    account = {"planned": 6, "done": 5, "failed": {}, "lost": 0, "retried": 0}
+    assert open_run(copy).status()["mixtures"] == account | {"not_begun": 1}
+    with held(open_folder(copy)):
+        at_work = open_run(copy).status()["mixtures"]
+    assert at_work == account | {"not_begun": 0, "running": 1}
 
 
 def test_the_coverage_is_that_of_the_candidates(finished):

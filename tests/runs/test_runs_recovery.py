@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from moesaic.runs import Watcher, open_run, resume, search
 from moesaic.runs import _epochs as epochs_module
 from moesaic.runs._clock import closed_by, on_record
 from moesaic.runs._epochs import choose_epochs
+from moesaic.runs._folder import RunFolder, at_work, held
 from moesaic.runs._rank import _command
 
 
@@ -175,3 +177,23 @@ def test_the_command_that_continues_a_ranking_names_what_was_asked(tmp_path: Pat
         f"moesaic rank '{tmp_path / 'a run'}' --score ensemble --max-macs 2e+06 "
         "--must-have one --must-have two --train 5"
     )
+
+
+def test_who_looks_whether_a_run_is_held_keeps_nobody_from_it(tmp_path: Path) -> None:
+    folder, done = RunFolder(tmp_path), threading.Event()
+    (tmp_path / ".lock").touch()
+
+    def look() -> None:
+        while not done.is_set():
+            at_work(folder)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        for _ in range(50):
+            with held(folder):
+                assert at_work(folder)
+    finally:
+        done.set()
+        watcher.join()
+    assert not at_work(folder)

@@ -124,7 +124,8 @@ def held(folder: RunFolder) -> Iterator[None]:
     Raises:
         InputError: another process has it, or it cannot be written.
     """
-    lock = FileLock(folder.path / ".lock", timeout=0)
+    # somebody who looks whether it is held has it for a moment
+    lock = FileLock(folder.path / ".lock", timeout=0.5)
     try:
         lock.acquire()
     except Timeout:

@@ -230,6 +230,17 @@ def test_an_unreadable_file_is_refused_in_one_line(tmp_path, content, message):
     assert str(path) in str(raised.value)
 
 
+def test_a_name_is_given_once(tmp_path):
+    path = tmp_path / "run.yaml"
+    for text in ("experts: 2\nexperts: 3\n", "recipe:\n  batch-size: 8\n  batch_size: 16\n"):
+        path.write_text(text)
+        with pytest.raises(InputError, match=r"run\.yaml gives (experts|batch_size) twice"):
+            load_config(path)
+    # lists may repeat themselves, and an alias may lead to where it lies
+    path.write_text("widths: [4, 4]\nrungs: &a [1, *a]\n")
+    assert load_config(path)["widths"] == [4, 4]
+
+
 def test_a_folder_is_no_file_of_settings(tmp_path):
     with pytest.raises(InputError, match="cannot read the configuration"):
         load_config(tmp_path)

@@ -17,6 +17,7 @@ from moesaic.errors import InputError, MoesaicError, RunFailed
 
 FILE = "moesaic.db"
 _LOCK_SECONDS = 30
+_AS_IT_LIES = "?immutable=1"
 
 
 def database_url(folder: Path, url: str | None) -> URL:
@@ -49,7 +50,7 @@ def sqlite_file(url: URL) -> Path | None:
 def as_it_lies(url: URL) -> URL:
     """Return the URL of a SQLite file that nobody may write: read as it lies, without a lock."""
     place = quote(str(Path(url.database or "").absolute()))
-    return url.set(database=f"file:{place}?immutable=1", query={"uri": "true"})
+    return url.set(database=f"file:{place}{_AS_IT_LIES}", query={"uri": "true"})
 
 
 class Database:
@@ -102,7 +103,7 @@ def _engine(url: URL) -> Engine:
         hint = "install moesaic[postgres]" if url.get_backend_name() == "postgresql" else "add it"
         raise InputError(f"the driver of '{url.drivername}' is not installed: {hint}") from error
     if engine.dialect.name == "sqlite":
-        if "uri" not in url.query:
+        if not (url.database or "").endswith(_AS_IT_LIES):
             event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine

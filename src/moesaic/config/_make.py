@@ -81,7 +81,7 @@ def _short(given: object) -> str:
 def _as_text(value: object) -> object:
     """Return paths, alone or in a list, as the text that settings are written in."""
     if isinstance(value, list | tuple):
-        return [_as_text(one) for one in value]
+        return [os.fspath(one) if isinstance(one, os.PathLike) else one for one in value]
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 

@@ -64,25 +64,24 @@ def load_config(path: Path) -> dict[str, Any]:
     return values
 
 
-def _given_twice(node: Any) -> str | None:
-    """Return the first name that a mapping in a YAML tree holds twice, of which the last would win.
+def _given_twice(root: Any) -> str | None:
+    """Return a name that a mapping in a YAML tree holds twice, of which the last would win.
 
     A hyphen in a name is an underscore, as on the command line.
     """
-    if not isinstance(getattr(node, "value", None), list):
-        return None
-    seen = set()
-    for child in node.value:
-        inner = child
-        if isinstance(child, tuple):
-            inner = child[1]
-            name = str(child[0].value).replace("-", "_")
-            if name in seen:
+    waiting, looked_at = [root], set()
+    while waiting:
+        node = waiting.pop()
+        children = getattr(node, "value", None)
+        # an alias leads to a node again, even to one that it lies in
+        if not isinstance(children, list) or id(node) in looked_at:
+            continue
+        looked_at.add(id(node))
+        names = [str(one[0].value).replace("-", "_") for one in children if isinstance(one, tuple)]
+        for place, name in enumerate(names):
+            if name in names[:place]:
                 return name
-            seen.add(name)
-        found = _given_twice(inner)
-        if found is not None:
-            return found
+        waiting += [one[1] if isinstance(one, tuple) else one for one in children]
     return None
 
 

@@ -139,7 +139,7 @@ def _centred(
         )
     with warnings.catch_warnings():
         # samples with fewer distinct values than clusters: what is empty is dropped below
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)
         model.fit(train)
     return _occupied(train, validation, model.predict(train), model.predict(validation))
 

@@ -16,7 +16,7 @@ from moesaic.runs._session import SearchSession
 
 
 def cascades(
-    session: SearchSession, wanted: Mapping[str, Sequence[Trial]], price: float
+    session: SearchSession, wanted: Mapping[str, Sequence[Trial]], price: float, repeat: int = 0
 ) -> dict[str, dict[str, Any]]:
     """Return what cascades do on the test split, their thresholds chosen on validation.
 
@@ -24,6 +24,7 @@ def cascades(
         session: of the search that the trials are of.
         wanted: name -> stages, the cheapest first; one alone answers everything.
         price: points of accuracy that a million multiply-accumulates must buy.
+        repeat: which of their trainings this is; answers of each are stored under a key of its own.
 
     Returns:
         name -> `key`, `accuracy`, `macs` and the share of the samples that `reached` each stage.
@@ -48,7 +49,7 @@ def cascades(
             point = at_price(front_of(validation, dataset.validation.labels.numpy()), price)
             stage = stopped(test, point.thresholds)
         guess, macs = answered(test, stage)
-        key = name.replace(" ", "-")
+        key = name.replace(" ", "-") + (f"-{repeat}" if repeat else "")
         save_predictions(path, f"{key}-test", np.eye(len(dataset.classes))[guess])
         found[name] = {
             "key": key,

@@ -21,8 +21,10 @@ chooses them, gate counted. Of homogeneous mixtures only those count that no che
 as, whichever their architecture. The one of equal accuracy is that whose mean test accuracy over
 the seeds is nearest to the searched one's, within .3 point; beside it the cost is told at which the
 accuracies would be equal, interpolated between two trained ones. What a doubling of the copies
-gains on each source says what could be saved at most. Interrupted, the same command goes
-on where it stopped.
+gains on each source says what could be saved at most. One training more or less lucky moves a row
+by half a point, so `--repeats` trains the mixtures more than once: a seed's accuracy is then the
+mean of its trainings, and the share is told with what their luck leaves open. Interrupted, the same
+command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -32,7 +34,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,22 @@ import numpy as np
 
 from benchmarks._again import cut, design_of, on_test, right_of, search_or_resume, with_session
 from benchmarks._cascades import cascades
+from benchmarks._equal import (
+    CASCADE,
+    COPIES,
+    OF_COPIES,
+    OF_PRICES,
+    SEARCHED,
+    SEARCHED_CELL,
+    conclude,
+    show,
+)
 from benchmarks._show import answer
 from moesaic.bank import Trial
 from moesaic.config import merge_settings, parse_assignments
 from moesaic.data import open_dataset
 from moesaic.errors import InputError
 from moesaic.runs._context import load_partition
-from moesaic.runs._evidence import paired_interval
 from moesaic.runs._price import PER_MAC, mistaken
 from moesaic.runs._session import SearchSession
 from moesaic.runs._specialise import choose, sizes_stage
@@ -55,11 +65,7 @@ from moesaic.runs._structure import cluster_weight
 from moesaic.runs._variants import Design, gate_macs, matched, mixture_trial, single_trial
 from moesaic.seeds import derive_seed
 
-TOLERANCE = 0.003
-SEARCHED = "searched"
-CASCADE, OF_PRICES, OF_COPIES = "cascade", "cascade of prices", "cascade of copies"
 PARTS = "cascade, stage {}"
-COPIES, SEARCHED_CELL = "homogeneous {:g}", "homogeneous {:g}, expert's cell"
 
 
 def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
@@ -83,28 +89,20 @@ def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
 
     def work(session: SearchSession) -> dict[str, Any]:
         design = design_of(session, result)
-        trials = {
-            **ladder(design, words.ratios),
-            **front(session, design, words.factors),
-            **together(session, words.price),
-        }
-        session.perform("ladder", list(trials.values()))
-        done = {n: t for n, t in trials.items() if session.bank.status(t.key) == "done"}
-        told = on_test(session, list(done.values()))
-        found = {
-            name: {"key": trial.key, **{p: told[trial.key][p] for p in ("accuracy", "macs")}}
-            for name, trial in done.items()
-        }
-        wanted = {
-            # two prices may lead to one choice
-            name: list({done[one].key: done[one] for one in stages}.values())
-            for name, stages in stages_of(words.ratios, words.factors).items()
-            if all(one in done for one in stages)
-        }
-        found |= cascades(session, wanted, words.price)
-        return {
-            name: {**row, "sources": by_source(place, row["key"])} for name, row in found.items()
-        }
+        every = [
+            {
+                **ladder(design, words.ratios, repeat),
+                **together(session, words.price, repeat),
+                **({} if repeat else front(session, design, words.factors)),
+            }
+            for repeat in range(words.repeats)
+        ]
+        session.perform("ladder", [trial for trials in every for trial in trials.values()])
+        rows: dict[str, Any] = {}
+        for repeat, trials in enumerate(every):
+            for name, row in measured(session, trials, words, repeat).items():
+                rows.setdefault(name, []).append(row)
+        return rows
 
     rows = with_session(place, work)
     agreement = result["routing"]["agreement_domains"]
@@ -120,6 +118,27 @@ def run_seed(words: argparse.Namespace, seed: int) -> dict[str, Any]:
         "bank": result["price"]["equal_accuracy"],
         "seconds": result["seconds"],
     }
+
+
+def measured(
+    session: SearchSession, trials: dict[str, Trial], words: argparse.Namespace, repeat: int
+) -> dict[str, dict[str, Any]]:
+    """Return what one training of every row, and the cascades of them, do on the test split."""
+    place = session.folder.path
+    done = {n: t for n, t in trials.items() if session.bank.status(t.key) == "done"}
+    told = on_test(session, list(done.values()))
+    found = {
+        name: {"key": trial.key, **{p: told[trial.key][p] for p in ("accuracy", "macs")}}
+        for name, trial in done.items()
+    }
+    wanted = {
+        # two prices may lead to one choice
+        name: list({done[one].key: done[one] for one in stages}.values())
+        for name, stages in stages_of(words.ratios, words.factors).items()
+        if all(one in done for one in stages)
+    }
+    found |= cascades(session, wanted, words.price, repeat)
+    return {name: {**row, "sources": by_source(place, row["key"])} for name, row in found.items()}
 
 
 def stages_of(ratios: Sequence[float], factors: Sequence[float]) -> dict[str, list[str]]:
@@ -142,9 +161,9 @@ def by_source(place: Path, key: str) -> list[float]:
     return [float(right[source == each].mean()) for each in range(int(source.max()) + 1)]
 
 
-def ladder(design: Design, ratios: list[float]) -> dict[str, Trial]:
-    """Return the searched mixture, homogeneous ones and single networks by name."""
-    seed = derive_seed(design.config.seed, "final", 0)
+def ladder(design: Design, ratios: list[float], repeat: int) -> dict[str, Trial]:
+    """Return the searched mixture, homogeneous ones and, first of all, single networks by name."""
+    seed = derive_seed(design.config.seed, "final", repeat)
     shape, classes, space = design.input_shape, design.classes, design.space
     gate = gate_macs(shape, design.count, design.gate_size)
     trials = {SEARCHED: mixture_trial(design, design.experts, design.routing, seed)}
@@ -155,9 +174,10 @@ def ladder(design: Design, ratios: list[float]) -> dict[str, Trial]:
             copy = matched(space, cell, max(cost - gate, 1), shape, classes)
             copies = (copy,) * design.count
             trials[name.format(ratio)] = mixture_trial(design, copies, design.routing, seed)
-        alone = replace(design, single=matched(space, design.single, cost, shape, classes))
-        trials[f"single {ratio:g}"] = single_trial(alone, design.recipe.epochs, seed)
-    return _staged(trials)
+        if not repeat:
+            alone = replace(design, single=matched(space, design.single, cost, shape, classes))
+            trials[f"single {ratio:g}"] = single_trial(alone, design.recipe.epochs, seed)
+    return _staged(trials, repeat)
 
 
 def front(session: SearchSession, design: Design, factors: list[float]) -> dict[str, Trial]:
@@ -173,173 +193,21 @@ def front(session: SearchSession, design: Design, factors: list[float]) -> dict[
         routing = np.asarray(choice.routing).argmax(axis=1).tolist()
         known = [expert for expert in experts if expert is not None]
         trials[f"{SEARCHED}, price x{factor:g}"] = mixture_trial(design, known, routing, seed)
-    return _staged(trials)
+    return _staged(trials, 0)
 
 
-def together(session: SearchSession, price: float) -> dict[str, Trial]:
+def together(session: SearchSession, price: float, repeat: int) -> dict[str, Trial]:
     """Return the mixtures of a cascade, sizes chosen together; twice the same where one will do."""
+    seed = derive_seed(session.config.seed, "final", repeat)
     planned = plan_stages(session.folder, session.bank, session.config, Aim(price, None))
-    return _staged({PARTS.format(1): planned[0], PARTS.format(2): planned[-1]})
+    trials = {PARTS.format(1): planned[0], PARTS.format(2): planned[-1]}
+    return _staged({name: replace(trial, seed=seed) for name, trial in trials.items()}, repeat)
 
 
-def _staged(trials: dict[str, Trial]) -> dict[str, Trial]:
-    return {name: replace(trial, stage=f"ladder {name}") for name, trial in trials.items()}
-
-
-def conclude(seeds: list[dict[str, Any]], ratios: list[float]) -> dict[str, Any]:
-    """Compare the searched mixture with the homogeneous ones over all seeds."""
-    names = [name for name in seeds[0]["rows"] if all(name in one["rows"] for one in seeds)]
-    table = {
-        name: {
-            "accuracy": float(np.mean([one["rows"][name]["accuracy"] for one in seeds])),
-            "accuracies": [one["rows"][name]["accuracy"] for one in seeds],
-            "macs": float(np.mean([one["rows"][name]["macs"] for one in seeds])),
-            "all_macs": [one["rows"][name]["macs"] for one in seeds],
-            "sources": np.mean([one["rows"][name]["sources"] for one in seeds], axis=0).tolist(),
-        }
-        for name in names
-    }
-    right = {
-        name: [right_of(Path(one["run"]), one["rows"][name]["key"]) for one in seeds]
-        for name in names
-    }
-    for name in names:
-        gap = paired_interval(right[SEARCHED], right[name])
-        table[name]["searched_ahead"] = gap._asdict()
-
-    def equal(name: str) -> dict[str, Any]:
-        told = equal_accuracy(table, ratios, name)
-        rival = told["homogeneous"]
-        gap = paired_interval(right[name], right[rival])._asdict() if rival else None
-        return {**told, "ahead": gap}
-
-    known = {name: equal(name) for name in (CASCADE, OF_PRICES, OF_COPIES) if name in table}
-    told = {"doubling": doubling(table, ratios), "cascades": known}
-    return {"table": table, **equal(SEARCHED), **told}
-
-
-def equal_accuracy(
-    table: dict[str, Any], ratios: list[float], which: str = SEARCHED
-) -> dict[str, Any]:
-    """Return the homogeneous mixture of equal accuracy and the share of its cost that is needed.
-
-    The searched mixture is compared with them where no other row is named. `homogeneous` is the
-    trained one nearest in accuracy within .3 point, None where there is none; `share` compares with
-    it. One that is dearer and no better than another does not count. `equal_macs` is where the
-    accuracies would be equal, linear in the logarithm of MACs between two trained ones; None where
-    all of them are above or below.
-    """
-    ours = table[which]
-    known = [name.format(ratio) for ratio in ratios for name in (COPIES, SEARCHED_CELL)]
-    every = sorted(
-        (table[name]["macs"], -table[name]["accuracy"], name) for name in known if name in table
-    )
-    rows: list[tuple[float, float, str]] = []
-    for cost, minus, name in every:
-        if not rows or -minus > rows[-1][1]:
-            rows.append((cost, -minus, name))
-    near = min(rows, key=lambda row: (abs(row[1] - ours["accuracy"]), row[0]))
-    equal = near if abs(near[1] - ours["accuracy"]) <= TOLERANCE else None
-    macs = _where(rows, ours["accuracy"])
+def _staged(trials: dict[str, Trial], repeat: int) -> dict[str, Trial]:
     return {
-        "homogeneous": equal[2] if equal else None,
-        "homogeneous_macs": equal[0] if equal else None,
-        "macs": ours["macs"],
-        "share": ours["macs"] / equal[0] if equal else None,
-        "equal_macs": macs,
-        "share_interpolated": None if macs is None else ours["macs"] / macs,
-        "best_homogeneous_ahead": max(row[1] for row in rows) - ours["accuracy"],
-        "tolerance": TOLERANCE,
+        name: replace(trial, stage=f"ladder {name}", index=repeat) for name, trial in trials.items()
     }
-
-
-def doubling(table: dict[str, Any], ratios: list[float]) -> dict[str, Any] | None:
-    """Return what a doubling of MACs gains on each source, and what sizes can save by that.
-
-    The gains are those of the copies of the searched cell between the least and the largest ratio;
-    None where there is but one.
-    """
-    rows = [table[name] for name in map(SEARCHED_CELL.format, sorted(ratios)) if name in table]
-    if len(rows) < 2 or rows[0]["macs"] >= rows[-1]["macs"]:
-        return None
-    gain = np.subtract(rows[-1]["sources"], rows[0]["sources"])
-    gain = gain / np.log2(rows[-1]["macs"] / rows[0]["macs"])
-    return {"gains": gain.tolist(), "least_share": least_share(gain)}
-
-
-def least_share(gains: Sequence[float]) -> float | None:
-    """Return the least share of the compute of equal experts that others as accurate need.
-
-    All sources are of one size, and source i gains `gains[i]` by every doubling of its expert's
-    MACs. The mean of the sizes, at no loss of the mean accuracy, is least where an expert's size is
-    in proportion to its gain (Lagrange): the share is then the arithmetic mean of the gains over
-    their geometric mean, weighted by themselves. A source that gains nothing needs nothing.
-
-    Args:
-        gains: of each source, (D,); below 0 counts as 0. None is returned where all are 0.
-    """
-    kept = np.maximum(np.asarray(gains, np.float64), 0.0)
-    if not kept.any():
-        return None
-    positive = kept[kept > 0]
-    inner = float(positive @ np.log(positive) / positive.sum())
-    return float(kept.mean() / np.exp(inner))
-
-
-def _where(rows: list[tuple[float, float, str]], goal: float) -> float | None:
-    """Return the MACs at which the accuracies first pass the goal, None where they never do."""
-    for (before, below, _), (macs, accuracy, _) in pairwise(rows):
-        if below <= goal <= accuracy:
-            part = (goal - below) / max(accuracy - below, 1e-12)
-            return float(np.exp((1 - part) * np.log(before) + part * np.log(macs)))
-    return None
-
-
-def show(found: dict[str, Any]) -> None:
-    """Print the table and the conclusion."""
-    head = f"{'variant':32}{'test':>8}  {'seeds':26}{'sources':20}{'MACs':>11}"
-    print(f"{head}  searched ahead, points")
-    for name, row in sorted(found["table"].items(), key=lambda pair: pair[1]["macs"]):
-        seeds = " ".join(f"{value:.4f}" for value in row["accuracies"])
-        sources = " ".join(f"{value:.4f}" for value in row["sources"])
-        gap = row["searched_ahead"]
-        print(
-            f"{name:32}{row['accuracy']:8.4f}  {seeds:26}{sources:20}{row['macs']:11,.0f}  "
-            f"{100 * gap['mean']:+.2f} ({100 * gap['low']:+.2f} to {100 * gap['high']:+.2f})"
-        )
-    for name, equal in {SEARCHED: found, **found["cascades"]}.items():
-        _show_equal(name, equal)
-    if found["doubling"] is not None:
-        gains = ", ".join(f"{100 * gain:+.2f}" for gain in found["doubling"]["gains"])
-        least = found["doubling"]["least_share"]
-        told = "nothing" if least is None else f"{100 * least:.0f} %"
-        print(
-            f"a doubling gains {gains} points (copies of the expert's cell): if it always did, the "
-            f"best sizes would need {told}"
-        )
-    for one in found["seeds"]:
-        sizes = ", ".join(f"{expert['macs']:,}" for expert in one["experts"])
-        print(f"seed {one['seed']}: experts of {sizes} MACs, {one['seconds']:.0f} s of search")
-    print(f"{found['seconds']:.0f} s")
-
-
-def _show_equal(name: str, found: dict[str, Any]) -> None:
-    """Print which homogeneous mixture is as accurate, and the share of its cost."""
-    if found["homogeneous"]:
-        gap = ", ".join(f"{100 * found['ahead'][part]:+.2f}" for part in ("mean", "low", "high"))
-        print(
-            f"{name}: {found['homogeneous']} is within {100 * TOLERANCE:.1f} point (ahead of it by "
-            f"{gap}), and {100 * found['share']:.0f} % of its MACs are needed"
-        )
-    else:
-        print(
-            f"{name}: no homogeneous mixture is within {100 * TOLERANCE:.1f} point, give --ratios"
-        )
-    if found["share_interpolated"] is None:
-        ahead = 100 * found["best_homogeneous_ahead"]
-        print(f"{name}: nowhere equal, the best homogeneous one is {ahead:+.2f} ahead")
-    else:
-        print(f"{name}: at equal accuracy, interpolated, {100 * found['share_interpolated']:.0f} %")
 
 
 def run(words: argparse.Namespace) -> dict[str, Any]:
@@ -380,6 +248,13 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=15)
     parser.add_argument("--rungs", type=int, nargs="+", default=[4, 16])
     parser.add_argument("--epochs", type=int, default=20, help="of the final trainings")
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=1,
+        help="final trainings of every mixture that is compared at equal accuracy, each with a seed"
+        " of its own; single networks and other prices are trained once",
+    )
     parser.add_argument(
         "--ratios", type=float, nargs="+", default=[0.6, 1.0, 1.4, 1.8], help="of the rivals' MACs"
     )

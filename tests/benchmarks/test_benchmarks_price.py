@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 from benchmark_data import write
 from benchmarks._again import clusters_on_their_source, cut
-from benchmarks.easy_hard import doubling, equal_accuracy, least_share, stages_of
+from benchmarks._equal import (
+    doubling,
+    equal_accuracy,
+    least_share,
+    share_by_luck,
+    training_luck,
+)
+from benchmarks.easy_hard import stages_of
 from benchmarks.factorial import CELLS, _effects
 from scipy.optimize import minimize
 
@@ -98,6 +105,41 @@ def test_a_cascade_goes_from_the_highest_price_to_the_searched_mixture() -> None
     assert set(stages_of([1.0, 2.0], [0.25])) == {"cascade", "cascade of copies"}
     assert set(stages_of([1.0], [4.0])) == {"cascade", "cascade of prices"}
     assert stages_of([1.0], []) == together
+
+
+def test_the_luck_of_a_training_is_pooled_over_rows() -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        [{"accuracy": mean + 0.01 * each} for each in rng.standard_normal(3)]
+        for mean in rng.uniform(0.5, 0.9, 400)
+    ]
+    assert training_luck(rows) == pytest.approx(0.01, rel=0.1)
+    assert training_luck([[{"accuracy": 0.1}, {"accuracy": 0.3}]]) == pytest.approx(np.sqrt(0.02))
+    assert training_luck([row[:1] for row in rows]) is None
+
+
+def test_the_share_is_told_with_what_luck_leaves_open() -> None:
+    rows = table((1e6, 0.79), (1.0, 1e6, 0.77), (2.0, 2e6, 0.8), (4.0, 4e6, 0.83))
+    for row in rows.values():
+        row["trainings"] = 9
+    ratios = [1.0, 2.0, 4.0]
+    share = equal_accuracy(rows, ratios)["share_interpolated"]
+    assert share == pytest.approx(2 ** (-2 / 3))
+    none = share_by_luck(rows, ratios, 0.0)
+    assert none is not None
+    assert none["low"] == pytest.approx(share)
+    assert none["high"] == pytest.approx(share)
+    # of both rows .001 deviates, a point in accuracy being a third of a doubling
+    some = share_by_luck(rows, ratios, 0.003)
+    assert some is not None
+    assert some["low"] is not None
+    assert some["high"] is not None
+    assert some["low"] < share < some["high"]
+    half = np.log2(some["high"] / some["low"]) / 2
+    assert 1.96 * 0.001 / 0.03 < half < 1.96 * 0.001 * np.sqrt(2) / 0.03
+    wide = share_by_luck(rows, ratios, 0.3)
+    assert wide == {"low": None, "high": None}
+    assert share_by_luck(rows, ratios, None) is None
 
 
 @pytest.mark.parametrize("gains", [(0.2, 1.0), (0.05, 1.0), (1.0, 1.0), (0.3, 0.6, 2.0)])
@@ -202,7 +244,7 @@ def test_easy_hard_answers_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     spec = f"{write(tmp_path / 'a.npz', 0)}+{write(tmp_path / 'b.npz', 120)}"
     words = ("--data", spec, "--out", str(tmp_path / "out"), *SMALL, "--samples", "60")
     words = (*words, "--trials", "5", "--rungs", "1", "--ratios", "0.5", "2", "--factors", "4")
-    found = call("easy_hard", *words)
+    found = call("easy_hard", *words, "--repeats", "2")
     assert set(found["table"]) == {
         *("searched", "searched, price x4", "single 0.5", "single 2"),
         *("homogeneous 0.5", "homogeneous 2"),
@@ -217,11 +259,25 @@ def test_easy_hard_answers_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
         assert (gap is None) == (near is None)
         if near is not None:
             ahead = found["table"][name]["accuracy"] - found["table"][near]["accuracy"]
-            assert gap["mean"] == pytest.approx(ahead)
+            assert gap["mean"] == pytest.approx(ahead, abs=1e-6)
             assert gap["low"] <= gap["mean"] <= gap["high"]
+    rows = found["seeds"][0]["rows"]
+    assert {name: len(rows[name]) for name in rows} == {
+        name: 1 if name.startswith(("single", "searched,")) or name == "cascade of prices" else 2
+        for name in found["table"]
+    }
+    for name, row in found["table"].items():
+        assert row["trainings"] == len(rows[name])
+        assert len({one["key"] for one in rows[name]}) == len(rows[name])
+        mean = np.mean([one["accuracy"] for one in rows[name]])
+        assert row["accuracies"] == [pytest.approx(mean)]
+        assert row["sources"] == pytest.approx(
+            np.mean([one["sources"] for one in rows[name]], axis=0)
+        )
+    assert found["training_luck"] > 0
     assert found["table"]["searched"]["searched_ahead"]["mean"] == 0
     assert found["macs"] == pytest.approx(found["table"]["searched"]["macs"])
-    again = call("easy_hard", *words)
+    again = call("easy_hard", *words, "--repeats", "2")
     assert again["table"] == found["table"]
 
 

@@ -1,6 +1,7 @@
 """A cascade out of one search: two mixtures of its sizes, trained once; stopped, it goes on."""
 
 import json
+import re
 import shutil
 import sqlite3
 from dataclasses import replace
@@ -237,6 +238,30 @@ def test_where_no_second_answer_pays_it_says_so(run, tmp_path):
         moesaic.cascade([run], tmp_path / "new", price=1e9)
     assert "\n" not in str(told.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_names_a_price_or_a_limit_at_which_two_do_go_together(run, tmp_path):
+    high = next(PRICE * 2**step for step in range(60) if len(planned(run, PRICE * 2**step)[0]) < 2)
+    with pytest.raises(InputError) as told:
+        moesaic.cascade([run], tmp_path / "new", price=high)
+    word = re.search(r"give --price (\S+), where two do", str(told.value))
+    assert word is not None
+    assert len(planned(run, float(word[1]))[0]) == 2
+    assert high / 64 <= float(word[1]) < high
+    # the first limit that anything keeps to: each expert's smallest size alone
+    low = next(limit for limit in (1000 * 1.02**step for step in range(500)) if fits(run, limit))
+    with pytest.raises(InputError) as told:
+        moesaic.cascade([run], tmp_path / "new", max_macs=low)
+    word = re.search(r"give --max-macs (\d+), where two do", str(told.value))
+    assert word is not None
+    assert len(planned(run, None, float(word[1]))[0]) == 2
+
+
+def fits(run, limit):
+    try:
+        return bool(planned(run, None, limit))
+    except InputError:
+        return False
 
 
 def test_of_vectors_it_does_what_its_stages_do(tmp_path):

@@ -33,6 +33,8 @@ from moesaic.runs._work import trained_experts
 from moesaic.selection import choose_stages
 
 _MIXTURE = "final-0-mixture"
+# multiples of a price or a limit, the nearest first
+_NEARBY = [2.0 ** (sign * step / 2) for step in range(1, 13) for sign in (1, -1)]
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,10 @@ def train_stages(
     def work(session: Session[SearchConfig]) -> list[Trained]:
         trials = plan_stages(folder, session.bank, config, aim)
         if len(trials) < 2:
-            mend = "another --price" if aim.price is not None else "another --max-macs"
             raise InputError(
                 f"at {aim} no two mixtures of the sizes that {folder.path} tried go together "
-                f"better than one alone: use the run's own model, give {mend}, or name two runs"
+                "better than one alone: use the run's own model, "
+                f"{_another(folder, session.bank, config, aim)}, or name two runs"
             )
         session.estimate.total = sum(session.work(trial) for trial in trials)
         session.perform("stages of the cascade", trials, some_must_succeed=False)
@@ -146,6 +148,25 @@ def train_stages(
         raise InputError(
             f"no space left on the disk for {folder.path}: free some, then give the same command"
         ) from None
+
+
+def _another(folder: RunFolder, bank: Bank, config: SearchConfig, aim: Aim) -> str:
+    """Return the nearest aim at which two mixtures do go together, as advice."""
+    for factor in _NEARBY:
+        if aim.price is not None:
+            near = Aim(float(f"{factor * (aim.price or 0.1):.3g}"), None)
+            option = f"--price {near.price!r}"
+        else:
+            near = Aim(None, float(round(factor * (aim.max_macs or 0.0))))
+            option = f"--max-macs {near.max_macs:.0f}"
+        try:
+            planned = plan_stages(folder, bank, config, near)
+        except InputError:  # a limit that nothing keeps to
+            continue
+        if len(planned) > 1:
+            return f"give {option}, where two do"
+    option = "--price" if aim.price is not None else "--max-macs"
+    return f"give another {option} (none of {len(_NEARBY)} that were looked at would do)"
 
 
 def plan_stages(folder: RunFolder, bank: Bank, config: SearchConfig, aim: Aim) -> list[Trial]:

@@ -41,6 +41,17 @@ def test_without_a_surrogate_it_says_so(fake_run: FakeRun):
     assert "Which operations" not in section.text
 
 
+def test_a_surrogate_that_foretells_no_losses_by_cluster_has_no_bound(fake_run: FakeRun):
+    found = fake_run.result["theory"]
+    found["bound_violations"] = None
+    for one in found["rounds"]:
+        for name in ("before", "believed", "achieved", "after"):
+            one.pop(name, None)
+    text = render(fake_run).section("theory").text
+    assert "on an expert's own clusters alone" in text
+    assert "there is nothing to hold" not in text
+
+
 def test_a_broken_promise_is_not_hidden(fake_run: FakeRun):
     fake_run.result["theory"] |= {"ascent_violations": 1, "bound_violations": 2}
     text = render(fake_run).section("theory").text

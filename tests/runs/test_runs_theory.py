@@ -118,6 +118,30 @@ def test_without_a_surrogate_there_is_no_error_and_no_bound(bank: Bank, tmp_path
     assert found["ascent_violations"] == 0
 
 
+def test_a_surrogate_of_own_clusters_has_an_error_and_no_bound(bank: Bank, tmp_path: Path) -> None:
+    """As `sgem`: it foretells the mean loss on the clusters that an expert is trained on."""
+    subset = (False, True, True)
+    asked = [trial("rung-0", index, subset) for index in range(10, 13)]
+    record_asked(bank, 0, asked, [None] * 3, expected=[0.5, 0.9, None])
+    for one in asked:
+        finish(bank, tmp_path, one, [5.0, 0.6, 1.0])
+    found = measured(bank, tmp_path, [None, None, None])
+    # .8 was measured: the mean of .6 and 1, of one weight
+    assert found["surrogate_error_max"] == pytest.approx(0.3)
+    assert found["surrogate_error_mean"] == pytest.approx(0.2)
+    assert found["bound_violations"] is None
+    assert found["rounds"][0]["predicted"] == 2
+    assert found["rounds"][0]["error_sum"] == pytest.approx(0.3)
+    assert "believed" not in found["rounds"][0]
+
+
+def test_a_bank_of_an_earlier_version_foretells_what_it_did(bank: Bank) -> None:
+    bank.set_meta("asked", [{"trials": ["a", "b"], "predicted": [None, [1.0]], "price": 0.0}])
+    (found,) = read_asked(bank)
+    assert found.expected == (None, None)
+    assert found.foretold == 1
+
+
 def test_what_was_written_down_first_stays(bank: Bank) -> None:
     first, later = trial("rung-0", 0), trial("rung-0", 1)
     record_asked(bank, 0, [first], [(1.0, 2.0)])

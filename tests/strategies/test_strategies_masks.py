@@ -114,6 +114,24 @@ def test_the_groups_are_found_and_trained_on(seed):
     assert {int(TRUTH[mask][0]) for mask in late} == {0, 1}
 
 
+def test_a_guided_proposal_says_what_it_expects_of_its_subset():
+    space = ToySpace()
+    options = {"masks": True, "initial": 4, "explore": 12, "surrogate": "ridge", "pool": 16}
+    strategy = get_strategy("joint", space, 2, np.ones(10), 0, **options)
+    rng, asked = np.random.default_rng(0), []
+    for _ in range(12):
+        new = strategy.ask(4)
+        for one in new:
+            assert (one.predicted is None) == one.reason.startswith("stratum")
+            if one.predicted is not None:
+                mean, _ = strategy.surrogate.predict([one.architecture], [one.subset])
+                assert one.predicted == pytest.approx(mean[0].tolist())
+        strategy.tell([observed(one, len(asked) + i, rng) for i, one in enumerate(new)])
+        asked += new
+    assert all(one.predicted is None for one in asked[:16])
+    assert sum(one.predicted is not None for one in asked[16:]) >= 4
+
+
 def test_every_cluster_is_trained_on_alone_where_that_is_affordable():
     options = {"masks": True, "initial": 2, "explore": 20, "surrogate": "ridge"}
     strategy = get_strategy("joint", ToySpace(), 2, np.ones(10), 0, **options)

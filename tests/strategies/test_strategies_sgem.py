@@ -122,6 +122,26 @@ def test_what_is_held_out_changes_no_proposal():
     assert disturbed.held_out_error() > plain.held_out_error() + 5
 
 
+def test_what_is_expected_of_a_proposal_is_the_loss_on_its_own_clusters():
+    """Where the loss is all one number the surrogate learns it, whatever the mask."""
+    space = ToySpace()
+    strategy = get_strategy("sgem", space, 2, np.ones(4), 0, initial=12, pool=16)
+    told, proposed = [], []
+    for _ in range(6):
+        new = strategy.ask(5)
+        seen = [observe(space, one, len(told) + i) for i, one in enumerate(new)]
+        seen = [replace(one, loss=np.where(one.trial.subset, 0.7, 9.0)) for one in seen]
+        strategy.tell(seen)
+        told += seen
+        proposed += new
+    expected = [one.expected for one in proposed]
+    assert expected[:12] == [None] * 12
+    assert all(one.predicted is None for one in proposed)
+    known = [one for one in expected if one is not None]
+    assert len(known) >= 12
+    assert known == pytest.approx([0.7] * len(known), abs=0.15)
+
+
 def test_only_own_clusters_count():
     space = ToySpace()
     plain, disturbed = (

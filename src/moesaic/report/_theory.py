@@ -53,7 +53,7 @@ def _figures(found: dict[str, Any]) -> list[dict[str, Any]]:
             "rounds in which the experts that the surrogate believed in measured worse than the "
             "incumbent by more than twice the largest error of the round",
             _count(found.get("bound_violations")),
-            _none_is_good(found.get("bound_violations"), "the bound held in every round"),
+            _bound(found),
         ),
         _row(
             "Optimism of the best objective",
@@ -127,6 +127,16 @@ def _none_is_good(value: Any, text: str) -> Judgement:
     if known is None:
         return Judgement("open", "no surrogate proposed, so there is nothing to hold")
     return Judgement("good", text) if known == 0 else Judgement("bad", "it did not hold")
+
+
+def _bound(found: dict[str, Any]) -> Judgement:
+    known = found.get("bound_violations")
+    if number(known) is None and number(found.get("surrogate_error_max")) is not None:
+        return Judgement(
+            "open",
+            "the surrogate foretells the loss on an expert's own clusters alone, so no choice",
+        )
+    return _none_is_good(known, "the bound held in every round")
 
 
 def _joint(value: Any) -> Judgement:

@@ -110,7 +110,8 @@ def _lowest_rung(
     ) -> list[Observation | None]:
         # before a training is paid for, so that what was predicted cannot know what it gave
         foretold = [proposal.predicted for proposal in proposals]
-        record_asked(session.bank, next(rounds), trials, foretold, price or 0.0)
+        alone = [proposal.expected for proposal in proposals]
+        record_asked(session.bank, next(rounds), trials, foretold, price or 0.0, alone)
         title = f"architectures {planned + 1} to {planned + len(trials)}"
         # a later portion may be a single trial: without it the search knows less, and goes on
         return session.perform(title, trials, some_must_succeed=planned == 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -60,13 +61,16 @@ def theory(
 
     Returns:
         surrogate_error_max, surrogate_error_mean: largest and mean |predicted - measured| of
-            all trainings that a surrogate proposed; None where it proposed none.
+            all trainings that a surrogate proposed, over the clusters, or of the mean over an
+            expert's own where the surrogate foretells that alone (`sgem`); None where it proposed
+            none.
         ascent_violations: rounds after which the best measured objective of the bank was worse,
             counted along `objective` and along the selection's own history.
         optimism: of the best objective: held-out less own loss of a choice made on one half;
             None where the validation split is too small to be halved.
         bound_violations: rounds in which the selection believed in measured more than
-            2 * error_max worse than the incumbent; None where no surrogate proposed.
+            2 * error_max worse than the incumbent; None where no surrogate foretold losses by
+            cluster.
         joint_minus_decomposed: K experts for M clusters less every cluster its own, on the bank.
         cluster_rank_correlation: of the generalists' losses, mean over pairs of clusters.
         The rest is detail: `rounds`, `objective`, `optimism_interval`, `same_cluster_correlation`,
@@ -78,7 +82,8 @@ def theory(
     highest = _generalists(bank, _highest(bank), weight)
     special = specialists_of(bank, experts)
     rounds = _rounds(bank, weight, experts)
-    steps = [one for _, one in rounds if one is not None]
+    steps = [one.step for one in rounds if one.step is not None]
+    errors = [one.errors for one in rounds if len(one.errors)]
     path = _path(bank, weight, experts)
     counted = len(lowest) * len(clusters) > 0
     honest = None
@@ -92,8 +97,8 @@ def theory(
     table = _matrix(highest)
     planned = np.bincount(np.asarray(choice.routing), weights=weight, minlength=experts)
     return {
-        "surrogate_error_max": max((one.error_max for one in steps), default=None),
-        "surrogate_error_mean": _mean_error(rounds),
+        "surrogate_error_max": max((float(one.max()) for one in errors), default=None),
+        "surrogate_error_mean": float(np.concatenate(errors).mean()) if errors else None,
         "ascent_violations": rises([value for _, value in path]) + rises(choice.history),
         "optimism": None if honest is None else honest.mean,
         "bound_violations": sum(one.breaks_bound for one in steps) if steps else None,
@@ -143,10 +148,26 @@ def _generalists(bank: Bank, level: int, weight: Floats) -> list[Observation]:
     return _whole([one for one in found if _everywhere(one)], weight) or found
 
 
-def _rounds(bank: Bank, weight: Floats, experts: int) -> list[tuple[Asked, Step | None]]:
-    """Replay every round of ask and tell; None for one in which no surrogate proposed."""
+@dataclass(frozen=True)
+class _Round:
+    """A round of ask and tell, replayed.
+
+    Attributes:
+        asked: what was asked for and foretold.
+        errors: |foretold - measured| in nats, of every proposal and cluster or, of a surrogate that
+            foretells no more, of every proposal; empty where none was foretold.
+        step: what was believed of the bank, and what it was; None without losses by cluster.
+    """
+
+    asked: Asked
+    errors: Floats
+    step: Step | None
+
+
+def _rounds(bank: Bank, weight: Floats, experts: int) -> list[_Round]:
+    """Replay every round of ask and tell."""
     known: list[Observation] = []
-    found: list[tuple[Asked, Step | None]] = []
+    found: list[_Round] = []
     for asked in read_asked(bank):
         done = [bank.observation(key) for key in asked.trials if bank.status(key) == "done"]
         done = _whole(done, weight)
@@ -156,40 +177,52 @@ def _rounds(bank: Bank, weight: Floats, experts: int) -> list[tuple[Asked, Step 
             for key, told in zip(asked.trials, asked.predicted, strict=True)
             if told is not None and key in new
         ]
-        step = None
+        step, errors = None, np.empty(0)
         if known and pairs:
             told, measured = (np.array(side, dtype=np.float64) for side in zip(*pairs, strict=True))
             before = _matrix(priced(known, asked.price))
             step = surrogate_step(before, told, measured, weight, experts)
-        found.append((asked, step))
+            errors = np.abs(told - measured)[:, weight > 0].ravel()
+        elif not pairs:
+            own = [
+                abs(told - _own_loss(new[key], weight))
+                for key, told in zip(asked.trials, asked.expected, strict=True)
+                if told is not None and key in new
+            ]
+            errors = np.array(own, dtype=np.float64)
+        found.append(_Round(asked, errors, step))
         known += done
     return found
 
 
-def _mean_error(rounds: Sequence[tuple[Asked, Step | None]]) -> float | None:
-    """Return the mean error over all proposals of a surrogate, every one counting alike."""
-    sizes = [(sum(told is not None for told in asked.predicted), step) for asked, step in rounds]
-    weighed = [(size, step.error_mean) for size, step in sizes if step is not None]
-    total = sum(size for size, _ in weighed)
-    return sum(size * error for size, error in weighed) / total if total else None
+def _own_loss(one: Observation, weight: Floats) -> float:
+    """Return the mean loss in nats on the clusters that an expert was trained on."""
+    own = weight * np.array(one.trial.subset or (True,) * len(weight))
+    return _weighed(one.loss, own / own.sum()) if own.sum() > 0 else float("nan")
 
 
-def _described(rounds: Sequence[tuple[Asked, Step | None]]) -> list[dict[str, Any]]:
+def _described(rounds: Sequence[_Round]) -> list[dict[str, Any]]:
     """Return the rounds as plain numbers, with the running sum of the largest errors."""
     total, found = 0.0, []
-    for number, (asked, step) in enumerate(rounds):
+    for number, one in enumerate(rounds):
         row: dict[str, Any] = {
             "round": number,
-            "asked": len(asked.trials),
-            "predicted": sum(told is not None for told in asked.predicted),
+            "asked": len(one.asked.trials),
+            "predicted": one.asked.foretold,
         }
-        if step is not None:
-            total += step.error_max
+        if len(one.errors):
+            largest = float(one.errors.max())
+            total += largest
             row |= {
-                **vars(step),
+                "error_max": largest,
+                "error_mean": float(one.errors.mean()),
                 "error_sum": total,
-                "surrogate_optimism": step.achieved - step.believed,
-                "breaks_bound": step.breaks_bound,
+            }
+        if one.step is not None:
+            row |= {
+                **vars(one.step),
+                "surrogate_optimism": one.step.achieved - one.step.believed,
+                "breaks_bound": one.step.breaks_bound,
             }
         found.append(row)
     return found
@@ -266,10 +299,11 @@ def _same_cluster(
     weight: Floats,
     seed: int,
 ) -> float | None:
-    """Return Spearman's correlation between two halves of one cluster, mean over the clusters.
+    """Return Spearman's correlation of one cluster with another like it, mean over the clusters.
 
-    The most that `cluster_rank_correlation` could show on so few samples if all clusters
-    ordered the architectures alike (as if each had half as many).
+    The most that `cluster_rank_correlation` could show on so few samples if all clusters ordered
+    the architectures alike. It is taken between two halves of a cluster, r, and raised to what two
+    wholes would show by the formula of Spearman and Brown (1910), 2 r / (1 + r).
     """
     table = np.stack([_losses(bank, one, labels) for one in generalists])
     rng = generator(seed, "same-cluster")
@@ -285,4 +319,7 @@ def _same_cluster(
         if all(np.isfinite(column).all() for column in pair):
             found.append(spearman(*pair))
     known = [value for value in found if value is not None]
-    return float(np.mean(known)) if known else None
+    if not known:
+        return None
+    half = float(np.mean(known))
+    return 2.0 * half / (1.0 + half) if half > 0 else half

@@ -25,6 +25,8 @@ class Proposal:
         reason: why, as a short sentence for the log and the report.
         predicted: the loss on every cluster, M in nats, that a surrogate expects of the training;
             None where no surrogate was asked.
+        expected: the mean loss on the subset alone, in nats, of a surrogate that tells no more;
+            None where there is none.
     """
 
     architecture: Architecture
@@ -32,6 +34,7 @@ class Proposal:
     parent: str | None
     reason: str
     predicted: tuple[float, ...] | None = None
+    expected: float | None = None
 
 
 class Strategy(ABC):

@@ -12,7 +12,7 @@ from moesaic.bank import Observation
 from moesaic.errors import InputError
 from moesaic.seeds import generator
 from moesaic.selection import select
-from moesaic.spaces import Architecture, SearchSpace
+from moesaic.spaces import SearchSpace
 from moesaic.strategies._base import Proposal
 from moesaic.strategies._guided import GuidedStrategy, own_best
 from moesaic.strategies._masks import Mask
@@ -78,7 +78,7 @@ class JointStrategy(GuidedStrategy):
         proposals: list[Proposal] = []
         while len(proposals) < n:
             subset = self._plan.subset(self._asked)
-            found = None
+            found: Proposal | None = None
             # every other turn by strata, so that no group sees architectures of one sort only
             guided = self._plan.refines(self._asked) and self._asked // self.experts % 2
             if subset is not None and guided:
@@ -87,13 +87,14 @@ class JointStrategy(GuidedStrategy):
                 drawn = self._sampler.take(self._memory)
                 if drawn is None:
                     break
-                found = drawn[0], f"stratum {drawn[1]}"
+                reason = f"stratum {drawn[1]}, {_named(subset)}"
+                found = Proposal(drawn[0], subset, None, reason)
             self._asked += 1
-            self._memory.propose(found[0])
-            proposals.append(Proposal(found[0], subset, None, f"{found[1]}, {_named(subset)}"))
+            self._memory.propose(found.architecture)
+            proposals.append(found)
         return proposals
 
-    def _for_subset(self, subset: Mask) -> tuple[Architecture, str] | None:
+    def _for_subset(self, subset: Mask) -> Proposal | None:
         """Return the candidate with the highest expected gain on a subset, if it can be trusted."""
         told = self._memory.specialists()
         keys = [one.trial.key for one in told]
@@ -118,7 +119,9 @@ class JointStrategy(GuidedStrategy):
         mean, std = self._surrogate.predict(candidates, [subset] * len(candidates))
         gain = ClusterGain(loss.min(axis=0), self.weight[inside])
         row, expected = propose_batch(gain, mean[:, inside], std[:, inside], 1)[0]
-        return candidates[row], f"expected gain {expected:.2g} nats"
+        reason = f"expected gain {expected:.2g} nats, {_named(subset)}"
+        losses = tuple(float(loss) for loss in mean[row])
+        return Proposal(candidates[row], subset, None, reason, losses)
 
     def _acquisition(self, bank: BankView, seed: int) -> tuple[Acquisition, list[int]]:
         used = bank.weight > 0

@@ -125,10 +125,16 @@ class SgemStrategy(Strategy):
         mean, _ = fitted.predict(self._rows(rows), _flags(rows))
         return float(np.abs(mean - self._losses(rows)).mean())
 
-    def _propose(self, architecture: Architecture, mask: tuple[bool, ...], reason: str) -> Proposal:
+    def _propose(
+        self,
+        architecture: Architecture,
+        mask: tuple[bool, ...],
+        reason: str,
+        expected: float | None = None,
+    ) -> Proposal:
         self._asked += 1
         self._memory.propose(architecture)
-        return Proposal(architecture, mask, None, reason)
+        return Proposal(architecture, mask, None, reason, expected=expected)
 
     def _em_step(self, n: int) -> list[Proposal]:
         surrogate = self._fitted()
@@ -160,10 +166,14 @@ class SgemStrategy(Strategy):
                 best = max(best, self._valued(surrogate, trial, best[2]), key=lambda one: one[0])
         self._ascent.append((before, best[0]))
         self._experts, self._routing = list(best[1]), best[2]
-        return self._sampled(n, fresh, rng)
+        return self._sampled(n, surrogate, fresh, rng)
 
     def _sampled(
-        self, n: int, fresh: list[list[Architecture]], rng: np.random.Generator
+        self,
+        n: int,
+        surrogate: MaskedLoss,
+        fresh: list[list[Architecture]],
+        rng: np.random.Generator,
     ) -> list[Proposal]:
         """Return the S-step: candidates on their expert's clusters, some of them exchanged."""
         proposals: list[Proposal] = []
@@ -183,7 +193,8 @@ class SgemStrategy(Strategy):
             while mask.sum() < min(3, len(mask)):
                 mask[rng.integers(len(mask))] = True
             reason = f"EM step {self._step}, expert {place}"
-            proposals.append(self._propose(architecture, as_mask(mask), reason))
+            told = self._expected(surrogate, [architecture], mask[:, None].astype(np.float64))
+            proposals.append(self._propose(architecture, as_mask(mask), reason, float(told[0])))
         return proposals
 
     def _valued(

@@ -290,3 +290,10 @@ def test_every_setting_says_what_it_is():
     for model in (SearchConfig, Recipe, Taught):
         for name, field in model.model_fields.items():
             assert field.description or name in ("recipe", "taught"), name
+
+
+def test_decomposed_has_as_many_clusters_as_experts():
+    with pytest.raises(InputError, match="decomposed gives every cluster its own expert"):
+        make_config({"strategy": "decomposed", "experts": 2, "clusters": 6})
+    assert make_config({"strategy": "decomposed", "experts": 3, "clusters": 3}).clusters == 3
+    assert make_config({"strategy": "decomposed", "experts": 3}).clusters is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,12 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
 def test_every_public_name_is_there_and_listed(name: str) -> None:
     assert getattr(moesaic, name) is not None
     assert name in dir(moesaic)
+
+
+@pytest.mark.parametrize("name", moesaic.__all__)
+def test_every_public_name_has_its_words(name: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text("utf-8")
+    assert re.search(rf"`{name}[`(]", page)
 
 
 def test_public_names_are_the_objects_of_their_folders() -> None:

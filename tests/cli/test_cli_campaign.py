@@ -95,6 +95,15 @@ def test_the_plan_is_printed_without_training(tmp_path: Path) -> None:
     assert moesaic(*words, "--plan-only", "--json").stdout == done.stdout
 
 
+def test_of_a_planner_that_learns_the_first_round_is_printed() -> None:
+    """The mixtures after it are decided by results."""
+    words = ["--pool", "lemur29", "--experts", "4", "--candidates", "30", "--planner", "adaptive"]
+    planned = moesaic(*words, "--plan-only").stdout.splitlines()
+    assert len(planned) == 12
+    few = moesaic(*words, "--candidates", "5", "--plan-only").stdout.splitlines()
+    assert len(few) == 5
+
+
 def test_a_campaign_prints_one_object_and_writes_a_report(
     plugin: str, data: str, tmp_path: Path
 ) -> None:

@@ -4,9 +4,11 @@ Written anew by `python tests/config/test_config_page.py`.
 """
 
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from moesaic.config import CampaignConfig, Moe4, Recipe, SearchConfig, Taught
 
@@ -44,12 +46,22 @@ def shown(value: object) -> str:
     return f"`{text.strip()}`"
 
 
+def told(field: FieldInfo) -> str:
+    """What it means, and what may be chosen where the words do not say it."""
+    words = field.description or ""
+    given = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    choices = [str(one) for one in given]
+    if len(choices) < 2 or all(one in words for one in choices):
+        return words
+    return f"{words}: {', '.join(choices[:-1])} or {choices[-1]}"
+
+
 def page() -> str:
     parts = [HEAD]
     for title, words, settings, known in PARTS:
         rows = [
             f"| `{name}` | {shown(field.get_default(call_default_factory=True))} | "
-            f"{(field.description or '').replace('|', chr(92) + '|')} |"
+            f"{told(field).replace('|', chr(92) + '|')} |"
             for name, field in settings.model_fields.items()
             if name != "kind"
             and (

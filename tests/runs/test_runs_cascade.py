@@ -160,6 +160,8 @@ def test_the_command_tells_it_and_predicts_with_it(runs, tmp_path):
     assert told.exit_code == 0
     assert "% of the compute of" in told.stdout.splitlines()[0]
     assert str(runs[1]) in told.stdout
+    words = ["cascade", str(runs[0]), str(runs[1]), "--out", str(tmp_path / "still"), "--quiet"]
+    assert runner.invoke(app, words).output == ""
     from PIL import Image
 
     Image.new("L", (8, 8), 90).save(tmp_path / "a.png")

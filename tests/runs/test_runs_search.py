@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,10 @@ def test_result_has_the_keys_that_scripts_read(run: tuple[Path, dict[str, Any]])
     folder, result = run
     assert result == json.loads((folder / "result.json").read_text())
     assert result["status"] == "done"
+    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text("utf-8")
+    table = page.split("## `result.json` of a search")[1]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == result.keys()
     assert 0 <= result["test_accuracy"] <= 1
     assert {"clusters", "routability", "purity_domains"} <= result["structure"].keys()
     assert 0.5 <= result["routing"]["agreement_domains"] <= 1

@@ -50,7 +50,7 @@ def cascade(
 
         with in_run(None, "interrupted; the same command goes on"), watching(quiet) as watcher:
             found = join(runs, out, price=price, max_macs=max_macs, watcher=watcher)
-        return Answer(found, lambda: describe_cascade(found))
+        return Answer(found, lambda: "" if quiet else describe_cascade(found))
 
     answer(json, work)
 

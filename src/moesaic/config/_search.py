@@ -110,6 +110,12 @@ class SearchConfig(RunConfig):
                 "experts is auto, but the strategy decomposed gives every cluster its own expert: "
                 "give a number of experts, or the strategy joint"
             )
+        if self.strategy == "decomposed" and self.clusters not in (None, self.experts):
+            raise ValueError(
+                f"clusters is {self.clusters}, but the strategy decomposed gives every cluster its "
+                f"own expert, and experts is {self.experts}: leave clusters out, or choose the "
+                "strategy joint"
+            )
         if self.masks and self.strategy != "joint":
             raise ValueError(
                 f"masks is given, but the strategy {self.strategy} draws none or its own: "

@@ -16,7 +16,8 @@ class Split:
     Attributes:
         inputs: uint8 (N, C, H, W) for images, float32 (N, D) for vectors.
         labels: int64 (N,), in 0 .. classes - 1.
-        domains: int64 (N,) where the source is known, else None; used only to report.
+        domains: int64 (N,) where the source is known, else None; for the report and the oracle, and
+            clusters where a person asks for it (`embedder` given).
     """
 
     inputs: Tensor

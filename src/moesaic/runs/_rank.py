@@ -144,7 +144,7 @@ def _experts(config: SearchConfig | CampaignConfig) -> int:
 def _active(config: SearchConfig | CampaignConfig, count: int) -> int:
     """Return how many experts of a mixture run on one sample."""
     if not isinstance(config, CampaignConfig):
-        return 1
+        return min(count, config.top_k)
     return min(count, config.top_k or (count if config.preset == "moe4" else 1))
 
 

@@ -26,7 +26,7 @@ from moesaic.runs.campaign._found import Found
 from moesaic.runs.campaign._outcome import assemble_campaign
 from moesaic.runs.campaign._pool import check_plugins, pool_of, remember
 from moesaic.runs.campaign._probe import probe_pool
-from moesaic.runs.campaign._rounds import Loop, leaders, run_rounds
+from moesaic.runs.campaign._rounds import ROUND, Loop, leaders, run_rounds
 from moesaic.runs.campaign._test import read_campaign_test
 from moesaic.spaces.families import get_family
 from moesaic.strategies.planners import RankedPlanner, get_planner
@@ -69,7 +69,7 @@ def plan_campaign(config: CampaignConfig) -> list[tuple[str, ...]]:
             "planner ranked orders mixtures by families that the campaign trains first: there is "
             "no plan before; leave out --plan-only or choose another --planner"
         )
-    return planner.next(config.candidates, [])
+    return planner.next(min(ROUND, config.candidates) if planner.learns else config.candidates, [])
 
 
 def _check(config: CampaignConfig, dataset: Dataset) -> CampaignConfig:

@@ -28,7 +28,7 @@ from moesaic.strategies.planners import RankedPlanner, Told, get_planner
 
 _LEADERS = 5
 _SHARE = 0.85  # of the budget; the final table needs the rest
-_ROUND = 12  # candidates between two looks of a planner that learns
+ROUND = 12  # candidates between two looks of a planner that learns
 _CLOSED = "closed"
 
 
@@ -100,7 +100,7 @@ def run_rounds(loop: Loop) -> list[Candidate]:
     planner = get_planner(config.planner, loop.design.pool, config.experts, config.seed)
     if isinstance(planner, RankedPlanner):
         hand_over_ranking(loop.session, planner)
-    size = _ROUND if planner.learns else config.candidates
+    size = ROUND if planner.learns else config.candidates
     stage = MIXTURES if config.quick_epochs is None else QUICK
     epochs = config.quick_epochs or config.epochs
     planned: list[tuple[str, ...]] = []

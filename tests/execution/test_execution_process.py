@@ -47,6 +47,10 @@ def load_shared(value: int) -> None:
     SHARED["value"] = value
 
 
+def spoil() -> dict:
+    raise RuntimeError("CUDA error: device-side assert triggered")
+
+
 def broken_initializer() -> None:
     raise ValueError("no data here")
 
@@ -289,3 +293,15 @@ def test_an_interrupt_waits_until_a_process_has_started():
         start()
     assert steps == ["started"]
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_worker_whose_gpu_is_at_fault_is_replaced():
+    """The fault stays with the process: whatever came next there would fail too."""
+    pids = []
+    with ProcessExecutor(1, PRELOAD) as executor:
+        for number, function in enumerate((identity, spoil, identity, identity)):
+            executor.submit(Job(str(number), function))
+            (outcome,) = executor.results()
+            if outcome.status == "done":
+                pids.append(outcome.value["pid"])
+    assert pids[0] != pids[1] == pids[2]

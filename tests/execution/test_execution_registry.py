@@ -78,6 +78,48 @@ def test_peak_memory_counts_what_was_freed_again_and_forgets_earlier_jobs():
         assert 0.9 * wanted <= peak.bytes <= wanted + size / 4
 
 
+class FakeCuda:
+    """Two GPUs on which 100 bytes were allocated before the job, and 700 more in it."""
+
+    def __init__(self) -> None:
+        self.cleared, self.ran = 0, False
+
+    def is_available(self):
+        return True
+
+    is_initialized = is_available
+
+    def device_count(self):
+        return 2
+
+    def empty_cache(self):
+        self.cleared += 1
+
+    def reset_peak_memory_stats(self, device):
+        pass
+
+    def memory_allocated(self, device):
+        return 50
+
+    def max_memory_allocated(self, device):
+        return 400
+
+
+def test_peak_memory_is_the_gpus_where_one_was_used(monkeypatch):
+    cuda = FakeCuda()
+    monkeypatch.setattr("torch.cuda", cuda)
+    with peak_memory() as peak:
+        np.ones(2**20)
+    assert peak.bytes == 700
+    assert cuda.cleared == 1
+
+
+def test_what_cuda_says_of_memory_is_out_of_memory():
+    for text in ("CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when"):
+        assert cause_of(RuntimeError(text)) == "out_of_memory"
+    assert cause_of(RuntimeError("CUDA error: device-side assert triggered")) == "error"
+
+
 def test_peak_memory_is_zero_where_it_cannot_be_measured(monkeypatch, tmp_path):
     from moesaic.execution import _memory
 

@@ -11,6 +11,7 @@ import pytest
 from moesaic.config import make_config
 from moesaic.errors import InputError
 from moesaic.runs import open_run, search
+from moesaic.testing import ToySpace
 
 TOY: dict[str, Any] = {
     "data": "toy",
@@ -42,6 +43,19 @@ def test_a_search_trains_on_what_the_strategy_names(tmp_path: Path, chosen: dict
     assert special
     groups = {one.trial.subset for one in special}
     np.testing.assert_array_equal(np.array(list(groups)).sum(axis=0), 1)
+
+
+def test_a_strategy_whose_groups_leave_an_expert_without_clusters_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `sgem` may: all clusters at one expert."""
+    from moesaic.strategies import get_strategy
+
+    kind = type(get_strategy("sgem", ToySpace(), 2, np.ones(4), 0))
+    monkeypatch.setattr(kind, "groups", lambda self: np.zeros(len(self.weight), np.int64))
+    settings = {**TOY, "strategy": "sgem", "trials": 6, "clusters": 4}
+    found = search(make_config(settings), tmp_path / "run").result
+    assert sorted(set(found["selection"]["routing"])) == [0, 1]
 
 
 def test_masks_are_the_joint_strategys() -> None:

@@ -83,6 +83,19 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     assert covered >= 270
 
 
+@pytest.mark.parametrize("count", [1, 2, 4, 50])
+def test_differences_that_are_all_the_same_prove_little_where_they_are_few(count: int) -> None:
+    low, high = paired_interval([np.ones(count)], [np.zeros(count)])[1:]
+    # a share p of unseen samples that differ the other way leaves 1 - 2 p of the gain
+    hidden = (1 - low) / 2
+    assert (1 - hidden) ** count == pytest.approx(0.05)
+    assert high - 1 == pytest.approx(1 - low)
+    assert (low > 0) == (count > 4)
+    error = standard_error([np.ones(count)], [np.zeros(count)])
+    assert error == pytest.approx((1 - low) / 1.959964)
+    assert paired_interval([np.ones(count)], [np.ones(count)]) == (0, 0, 0)
+
+
 def right(accuracy: float, seed: int, count: int = 2000) -> np.ndarray:
     return (np.random.default_rng(seed).random(count) < accuracy).astype(float)
 

@@ -154,3 +154,10 @@ def test_the_cheapest_that_is_as_good():
     assert cheapest_as_good(points, 0.5) == 2.0
     assert cheapest_as_good(points, 0.2) == 8.0
     assert cheapest_as_good(points, 0.0) is None
+
+
+def test_what_no_cluster_of_weight_asks_is_not_needed_for_a_shadow_price():
+    loss = np.array([[1.0, np.nan, 2.0], [0.5, 1.0, 1.5], [0.4, np.nan, 0.5]])
+    macs = [10.0, 20.0, 40.0]
+    told = shadow_price(loss, [0.5, 0.0, 0.5], macs, 1, 25)
+    assert told == shadow_price(loss[:, [0, 2]], [0.5, 0.5], macs, 1, 25)

@@ -28,6 +28,7 @@ except ImportError:  # Windows: no advisory locks, and an open file cannot be re
 PREDICTIONS = "predictions"
 CHECKPOINTS = "checkpoints"
 _TEMPORARY = ".tmp-"
+_WRITTEN = (PREDICTIONS, CHECKPOINTS, "data", "structure", "model")  # folders of a run
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -146,7 +147,7 @@ def remove_leftovers(folder: Path) -> int:
     that opens the run (`moesaic status`) never takes a file away from the first.
     """
     removed = 0
-    for place in (folder, folder / PREDICTIONS, folder / CHECKPOINTS):
+    for place in (folder, *(folder / name for name in _WRITTEN)):
         for path in place.glob(f"{_TEMPORARY}*"):
             try:
                 with path.open("rb") as file:

@@ -26,8 +26,9 @@ def describe_campaign(result: Mapping[str, Any]) -> str:
         result: what result.json holds.
     """
     folder = Path(result["run"])
+    exported = "not_exported" not in (result.get("model") or {})
     places = {
-        "model": str(folder / "model" / "model.pt2"),
+        "model": str(folder / "model" / ("model.pt2" if exported else "")),
         "report": str(folder / "report.html"),
         "result": str(folder / "result.json"),
     }

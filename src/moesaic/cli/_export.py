@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zlib
+from json import loads
 from pathlib import Path
 from typing import Annotated, BinaryIO
 from zipfile import BadZipFile, ZipFile
@@ -52,6 +53,8 @@ def _copy_model(run: Path, out: Path) -> Path:
         opened.result()
         folder, mend = opened.folder, _MEND.format(run=run)
     source = folder.model / "model.pt2"
+    if not source.is_file() and (why := _not_exported(folder.model)):
+        raise InputError(f"torch cannot export this model ({why}): moesaic.load_model takes it")
     if not source.is_file():
         raise InputError(f"{source} is missing: {mend}")
     if not _is_whole(source):
@@ -67,6 +70,15 @@ def _copy_model(run: Path, out: Path) -> Path:
         why = f"{error.strerror}; give another file with --out"
         raise InputError(f"cannot write {out}: {why}") from None
     return out
+
+
+def _not_exported(model: Path) -> str | None:
+    """Return why a model has no exported program, None where it should have one."""
+    try:
+        told = loads((model / "model.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(told["not_exported"]) if isinstance(told, dict) and "not_exported" in told else None
 
 
 def _is_whole(program: Path) -> bool:

@@ -27,8 +27,9 @@ def describe_result(result: Mapping[str, Any]) -> str:
         [[_marked(name, handed), *_cells(rows[name], name == handed)] for name in order],
     )
     folder = Path(result["run"])
+    exported = "not_exported" not in (result.get("model") or {})
     places = {
-        "model": str(folder / "model" / "model.pt2"),
+        "model": str(folder / "model" / ("model.pt2" if exported else "")),
         "report": str(folder / "report.html"),
         "result": str(folder / "result.json"),
     }

@@ -12,6 +12,9 @@ from moesaic.execution._base import Job, Outcome
 
 # torch has no class of its own for host memory: these are its allocators' words.
 _HOST_MEMORY = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough")
+# nor for what CUDA's libraries say where its own allocator is not the one that asks
+_DEVICE_MEMORY = ("CUDA error: out of memory", "_STATUS_ALLOC_FAILED")
+_NO_MEMORY = (*_HOST_MEMORY, *_DEVICE_MEMORY)
 
 
 def perform(job: Job) -> Outcome:
@@ -48,9 +51,14 @@ def cause_of(error: BaseException) -> str:
         return error.cause
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return "out_of_memory"
-    if isinstance(error, RuntimeError) and any(text in str(error) for text in _HOST_MEMORY):
+    if isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY):
         return "out_of_memory"
     return "error"
+
+
+def spoils_its_process(outcome: Outcome) -> bool:
+    """Whether nothing can run any more where this was run: a GPU's fault stays with the process."""
+    return outcome.cause == "error" and "CUDA error" in (outcome.message or "")
 
 
 def _one_line(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from pebble import ProcessExpired
 
 from moesaic.errors import InputError
 from moesaic.execution._base import Executor, Job, Outcome
-from moesaic.execution._perform import failure, time_limit
+from moesaic.execution._perform import failure, spoils_its_process, time_limit
 from moesaic.execution._slot import Slot, Ticket
 from moesaic.execution._worker import pack_job, unpack_outcome
 
@@ -157,6 +157,7 @@ class ProcessExecutor(Executor):
             error = future.exception()
             if error is None:
                 outcome = unpack_outcome(ticket.job.key, future.result(), ticket.seconds)
+                slot.broken = slot.broken or spoils_its_process(outcome)
                 self._outcomes.put((ticket, outcome))
             elif isinstance(error, TimeoutError):
                 self._outcomes.put((ticket, time_limit(ticket.job, ticket.seconds)))

@@ -82,7 +82,7 @@ class Deployed(nn.Module):
         inputs = self._checked(inputs)
         if isinstance(self.network, Mixture | Cascade):
             return self.network.route(self.normaliser(inputs))
-        return torch.ones(inputs.shape[0], 1)
+        return torch.ones(inputs.shape[0], 1, device=inputs.device)
 
     def _checked(self, inputs: Tensor) -> Tensor:
         """Return raw samples as they are, unless they are none: other ones get wrong answers.
@@ -148,7 +148,9 @@ def save_model(
     """Write a trained model to `folder`: description, weights, and an exported program.
 
     `model.pt2` runs with torch alone; `load_model` reads the other two, which are not pickles. The
-    description comes last, so that a folder with one holds a whole model.
+    description comes last, so that a folder with one holds a whole model. A network that torch
+    cannot export (its `forward` decides by the values it is given) has no `model.pt2`: `info` then
+    says why as `not_exported`.
 
     Returns:
         The model as it was saved, on the CPU, in evaluation mode; it shares `network`.
@@ -224,7 +226,14 @@ def _write(folder: Path, model: Deployed) -> Deployed:
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     weights = save({name: value.contiguous() for name, value in model.state_dict().items()})
     folder.mkdir(parents=True, exist_ok=True)
-    export_model(model, folder / EXPORTED)
+    try:
+        export_model(model, folder / EXPORTED)
+    except MoesaicError:
+        raise
+    except Exception as error:  # noqa: BLE001 - tracing runs the network's own code: anything comes
+        (folder / EXPORTED).unlink(missing_ok=True)  # of another model
+        why = (str(error).strip().splitlines() or [""])[0]
+        model.info["not_exported"] = f"{type(error).__name__}: {why}"[:300]
     write_atomic(folder / _WEIGHTS, lambda file: file.write(weights))
     text = json.dumps(model.info, indent=1).encode()
     write_atomic(folder / _DESCRIPTION, lambda file: file.write(text))

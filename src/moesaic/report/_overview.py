@@ -43,7 +43,7 @@ def build_overview(material: Material) -> dict[str, Any]:
         "seconds": duration(result.get("seconds")),
         "has_seconds": number(result.get("seconds")) is not None,
         "data": build_data(result.get("data") or {}, material.config.data),
-        "code": build_code(material.folder, result.get("data") or {}),
+        "code": build_code(material.folder, result.get("data") or {}, result.get("model")),
         "model_accuracy": percent((result.get("model") or {}).get("test_accuracy")),
         "repeats": len(ours.get("test_accuracies") or []),
     }
@@ -87,13 +87,17 @@ def build_data(told: dict[str, Any], name: str) -> dict[str, Any]:
     }
 
 
-def build_code(folder: RunFolder, told: dict[str, Any]) -> dict[str, str]:
+def build_code(
+    folder: RunFolder, told: dict[str, Any], model: dict[str, Any] | None = None
+) -> dict[str, str]:
     """Return three lines for moesaic and three for torch alone.
 
     Args:
         folder: of the run.
         told: what the run recorded about its data.
+        model: what it recorded about its model; says whether torch could export it.
     """
+    why = (model or {}).get("not_exported")
     path = str(folder.path)
     shape = ", ".join(str(size) for size in told.get("input_shape") or ["..."])
     kind = "uint8" if len(told.get("input_shape") or []) == 3 else "float32"
@@ -103,6 +107,9 @@ def build_code(folder: RunFolder, told: dict[str, Any]) -> dict[str, str]:
     return {
         "moesaic": f"import moesaic\nmodel = moesaic.load_model({path!r})\n"
         f"logits = model(samples)  {note}",
-        "torch": f"import torch\nmodel = torch.export.load({program!r}).module()\n"
+        "why": str(why or ""),
+        "torch": ""
+        if why
+        else f"import torch\nmodel = torch.export.load({program!r}).module()\n"
         f"logits = model(samples)  {note}",
     }

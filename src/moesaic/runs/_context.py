@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from moesaic.bank import damaged
+from moesaic.bank import damaged, write_atomic
 from moesaic.config import CampaignConfig, SearchConfig
 from moesaic.data import Dataset, Normaliser, open_dataset
 from moesaic.errors import BuildError, InputError
@@ -138,11 +138,14 @@ def make_space(config: SearchConfig, dataset: Dataset) -> SearchSpace:
 
 def save_partition(folder: RunFolder, partition: Partition) -> None:
     """Write the partition, so that workers and a resumed run see the same one."""
-    np.savez(
+    write_atomic(
         folder.structure / "partition.npz",
-        train=partition.train,
-        validation=partition.validation,
-        count=np.int64(partition.count),
+        lambda file: np.savez(
+            file,
+            train=partition.train,
+            validation=partition.validation,
+            count=np.int64(partition.count),
+        ),
     )
 
 

@@ -50,7 +50,9 @@ def design_final(
     np.add.at(usage, np.asarray(choice.routing), partition.shares)
     costs = np.array([expert.macs for expert in choice.experts], dtype=np.float64)
     gate = gate_macs(shape, len(choice.experts), gate_size)
-    target = round(float(usage @ costs)) + gate
+    active = min(session.config.top_k, len(choice.experts))
+    each = round(float(usage @ costs))
+    target = active * each + gate
     best = best_single(session, partition.shares)
     if isinstance(space, SizedSpace):
         best = best_shape(session, space, [best, *choice.architectures], target, partition.shares)
@@ -63,13 +65,13 @@ def design_final(
         classes=classes,
         domains=domains,
         experts=tuple(
-            expert if own_sizes else matched(space, expert, target - gate, shape, classes)
+            expert if own_sizes else matched(space, expert, each, shape, classes)
             for expert in choice.architectures
         ),
         routing=choice.routing,
         target=target,
         single=matched(space, best, target, shape, classes),
-        copy=matched(space, best, target - gate, shape, classes),
+        copy=matched(space, best, each, shape, classes),
         recipe=session.config.recipe,
         domain_experts=serving(dataset, choice.routing, partition),
         gate_size=gate_size,

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from moesaic.bank import Observation, Trial
-from moesaic.runs._context import load_partition
+from moesaic.runs._context import load_context, load_partition, make_space
 from moesaic.runs._evidence import brier
 from moesaic.runs._session import SearchSession
+from moesaic.runs._structure import load_centres
+from moesaic.runs._variants import matched
 from moesaic.seeds import derive_seed
 from moesaic.spaces import Architecture
 from moesaic.structure import ways_to_divide
+from moesaic.training import count_macs
 
 MOST_WAYS = 4  # to divide one group in two that are compared
 _SHARE = 4  # a comparison of ways takes this part of a training's epochs
@@ -88,7 +91,7 @@ class Divisions:
         payload: dict[str, Any] = {}
         if count > 1:
             payload = {
-                "experts": [self._architecture.to_dict()] * count,
+                "experts": [self._sized(count).to_dict()] * count,
                 "routing": groups.tolist(),
                 "taught": config.taught.to_dict(),
                 "top_k": min(config.top_k, count),
@@ -98,10 +101,26 @@ class Divisions:
             stage=stage,
             index=index,
             seed=derive_seed(config.seed, "how-many", index if repeat is None else repeat),
-            architecture=self._architecture if count == 1 else None,
+            architecture=self._sized(count) if count == 1 else None,
             recipe=config.recipe.for_epochs(epochs).to_dict(),
             payload=payload,
         )
+
+    def _sized(self, count: int) -> Architecture:
+        """Return an expert of so many, so dear that a sample costs the same whatever the number.
+
+        As many as `top_k` experts run on a sample, where there are so many.
+        """
+        config = self._session.config
+        active = min(config.top_k, count)
+        if active == config.top_k:
+            return self._architecture
+        dataset = load_context(self._path).dataset
+        space, shape, classes = make_space(config, dataset), dataset.input_shape, dataset.classes
+        with torch.device("meta"):
+            network = space.build(self._architecture, shape, len(classes))
+        cost = config.top_k * count_macs(network, shape) / active
+        return matched(space, self._architecture, round(cost), shape, len(classes))
 
     def _divided(self, experts: int) -> NDArray[np.int64]:
         session, bank = self._session, self._session.bank
@@ -111,9 +130,8 @@ class Divisions:
             return np.asarray(trained[0].payload["routing"], dtype=np.int64)
         before = self.of(experts - 1)
         sizes = np.maximum(load_partition(self._path).sizes, 1)
-        centres = np.load(Path(self._path) / "structure" / "centres.npy", allow_pickle=False)
         confusion = bank.meta("structure")["confusion"]
-        ways = ways_to_divide(before, centres, sizes, confusion, MOST_WAYS)
+        ways = ways_to_divide(before, load_centres(self._path), sizes, confusion, MOST_WAYS)
         if len(ways) == 1 or (session.config.budget is not None and not measured):
             return ways[0]
         trials = [

@@ -18,7 +18,9 @@ def paired_interval(
 
     The variance is the sum of two parts: of the repeats' differences, over their number, and of
     the samples' mean differences, over theirs. Its degrees of freedom are Welch and
-    Satterthwaite's; with one repeat only the samples speak.
+    Satterthwaite's; with one repeat only the samples speak. Differences that are all the same, d,
+    have no variance and prove little where they are few: as large a share of unseen ones may be -d
+    as goes unseen with a chance of 5 % (Clopper and Pearson's exact bound).
 
     Args:
         first: a score of every sample (N,), one array a repeat.
@@ -30,7 +32,8 @@ def paired_interval(
     of_samples, of_repeats = _variances(difference)
     variance = of_samples + of_repeats
     if variance <= 0:
-        return Interval(mean, mean, mean)
+        half = 2.0 * abs(mean) * _unseen(samples)
+        return Interval(mean, mean - half, mean + half)
     spread = of_samples**2 / max(1, samples - 1)
     if repeats > 1:
         spread += of_repeats**2 / (repeats - 1)
@@ -48,7 +51,17 @@ def standard_error(
         first: a score of every sample (N,), one array a repeat.
         second: the same samples and repeats under the other model.
     """
-    return float(np.sqrt(sum(_variances(_differences(first, second)))))
+    difference = _differences(first, second)
+    variance = sum(_variances(difference))
+    if variance <= 0:  # as wide as the interval is
+        half = 2.0 * abs(float(difference.mean())) * _unseen(difference.shape[1])
+        return half / float(stats.norm.ppf(0.975))
+    return float(np.sqrt(variance))
+
+
+def _unseen(samples: int) -> float:
+    """Return the largest share that none of so many samples shows with a chance of 5 %."""
+    return float(1.0 - 0.05 ** (1.0 / max(1, samples)))
 
 
 def _differences(

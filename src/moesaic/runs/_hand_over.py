@@ -72,14 +72,15 @@ def hand_over(
         session: of the run.
         trial: as `trained_network` takes it.
         dataset: as `trained_network` takes it.
-        told: what the description of the model says of it beside.
+        told: what the description of the model says of it beside; gets `not_exported`, the reason,
+            where torch cannot export it.
 
     Raises:
         InputError: its weights were not kept.
         DamagedRun: their file is missing or damaged.
     """
     network = trained_network(session.bank, trial, dataset)
-    save_model(
+    saved = save_model(
         session.folder.model,
         network,
         load_context(str(session.folder.path)).normaliser,
@@ -89,3 +90,9 @@ def hand_over(
         top_k=network.top_k if isinstance(network, Mixture) else 1,
         extra=told,
     )
+    if "not_exported" in saved.info:
+        told["not_exported"] = saved.info["not_exported"]
+        session.watcher.say(
+            f"torch cannot export this model ({told['not_exported']}): there is no model.pt2, "
+            "moesaic.load_model takes it"
+        )

@@ -75,11 +75,14 @@ def begin(
     config = check(config, dataset)
     folder = create_folder(new_run_path(config.kind) if out is None else out, config)
     watcher.say(f"run {folder.path}")
+    ours = False
     try:
         with held(folder):
+            ours = True
             return _start(folder, config, dataset, watcher, execute)
     except InputError:
-        if _nothing_trained(folder, config):
+        # another process may have begun a run here in the same moment
+        if ours and _nothing_trained(folder, config):
             # what is wrong can be put right and the same place used again
             shutil.rmtree(folder.path)
         raise

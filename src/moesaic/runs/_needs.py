@@ -20,7 +20,7 @@ def trial_needs(
     data = sorted(
         path.relative_to(folder.path).as_posix()
         for path in folder.data.glob("*")
-        if test or not path.name.startswith("test_")
+        if not path.name.startswith(".") and (test or not path.name.startswith("test_"))
     )
     needs = (CONFIG, "structure/partition.npz", *data)
     return needs if weights is None else (*needs, f"checkpoints/{weights}.safetensors")

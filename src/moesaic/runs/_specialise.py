@@ -102,6 +102,12 @@ def specialise(
     bank = list(generalists)
     guide = guide_price(config, bank, weight, experts, gate)
     limit = limit_of(config, gate)
+    if groups is not None and len(np.unique(groups)) < experts:
+        session.watcher.say(
+            "the strategy's groups leave an expert without clusters: neighbouring clusters are "
+            "joined instead"
+        )
+        groups = None
     if groups is None:
         groups = group_clusters(str(session.folder.path), experts)
     told = dict(zip((found.trial.key for found in bank), bank, strict=True))

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 
+from moesaic.bank import damaged, write_atomic
 from moesaic.config import AnyConfig, Recipe
 from moesaic.errors import InputError
 from moesaic.mixture import build_gate
 from moesaic.runs._context import Context, load_context, load_partition, save_partition
+from moesaic.runs._folder import RunFolder
 from moesaic.runs._session import Session
 from moesaic.seeds import derive_seed
 from moesaic.structure import (
@@ -30,6 +32,7 @@ from moesaic.structure import (
     whiten,
 )
 
+CENTRES = "centres.npy"  # of the clusters, (M, F)
 EMBEDDING = "embedding.npy"  # of the validation split, (N_val, F)
 _MAP_SAMPLES = 1000
 _MOST_CLUSTERS = 8
@@ -124,8 +127,8 @@ def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict
     context.folder.structure.mkdir(exist_ok=True)  # a copy of the run has it once there is a file
     save_partition(context.folder, partition)
     load_partition.cache_clear()
-    np.save(context.folder.structure / "centres.npy", _centres(train, partition))
-    np.save(context.folder.structure / EMBEDDING, validation.astype(np.float32))
+    _save(context.folder, CENTRES, _centres(train, partition))
+    _save(context.folder, EMBEDDING, validation.astype(np.float32))
     _save_map(context, validation, partition, seed)
     return {
         **quality.to_dict(),
@@ -133,9 +136,7 @@ def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict
         "clusters_before_merging": found,
         "shares": [float(share) for share in partition.shares],
         "confusion": routing.confusion.tolist(),
-        "files": [
-            f"structure/{name}" for name in ("partition.npz", "centres.npy", EMBEDDING, "map.npz")
-        ],
+        "files": [f"structure/{name}" for name in ("partition.npz", CENTRES, EMBEDDING, "map.npz")],
     }
 
 
@@ -145,8 +146,25 @@ def group_clusters(path: str, groups: int) -> NDArray[np.int64]:
     Clusters count by their training samples. Groups are numbered by their first cluster, and
     those of one group more divide one of these.
     """
-    centres = np.load(Path(path) / "structure" / "centres.npy", allow_pickle=False)
-    return join_clusters(centres, np.maximum(load_partition(path).sizes, 1), groups)
+    return join_clusters(load_centres(path), np.maximum(load_partition(path).sizes, 1), groups)
+
+
+def load_centres(path: str) -> NDArray[np.float64]:
+    """Read the centres (M, F) of the clusters of the run in `path`.
+
+    Raises:
+        DamagedRun: their file is missing or damaged.
+    """
+    file = RunFolder(Path(path)).structure / CENTRES
+    try:
+        found: NDArray[np.float64] = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise damaged(file, f"centres: {error}") from error
+    return found
+
+
+def _save(folder: RunFolder, name: str, array: NDArray[np.floating]) -> None:
+    write_atomic(folder.structure / name, lambda file: np.save(file, array))
 
 
 def cluster_weight(partition: Partition) -> NDArray[np.float64]:
@@ -204,16 +222,21 @@ def _save_map(
     """Lay a sample of the validation split out in the plane, for the report."""
     rng = np.random.default_rng(derive_seed(seed, "map"))
     chosen = np.sort(rng.permutation(len(points))[:_MAP_SAMPLES])
-    if len(chosen) < 10:
-        flat = points[chosen][:, :2] if points.shape[1] > 1 else np.repeat(points[chosen], 2, 1)
+    if points.shape[1] < 2:
+        flat = np.repeat(points[chosen], 2, 1)
+    elif len(chosen) < 10:
+        flat = points[chosen][:, :2]
     else:
         perplexity = min(30.0, (len(chosen) - 1) / 3)
         flat = TSNE(
             2, init="pca", perplexity=perplexity, random_state=seed % 2**32, max_iter=500
         ).fit_transform(points[chosen])
-    np.savez(
+    write_atomic(
         context.folder.structure / "map.npz",
-        samples=chosen,
-        points=flat.astype(np.float32),
-        clusters=partition.validation[chosen],
+        lambda file: np.savez(
+            file,
+            samples=chosen,
+            points=flat.astype(np.float32),
+            clusters=partition.validation[chosen],
+        ),
     )

@@ -32,9 +32,10 @@ class Design:
         domains: number of domains where they are known, else 0.
         experts: the searched architectures, (K,).
         routing: the expert of every cluster, (M,).
-        target: active MACs of one sample that every variant is matched to, gate counted.
+        target: active MACs of one sample that every variant is matched to: those of the `top_k`
+            experts that run on it, and of the gate.
         single: the best single architecture, widths matched to `target`.
-        copy: the same, widths matched to `target` less the gate.
+        copy: the same, widths matched to what is left of `target` for one expert.
         recipe: of the final trainings.
         domain_experts: the expert that serves most of every domain, none where none is known.
         gate_size: factor on the channels of every mixture's gate.
@@ -142,7 +143,9 @@ def random_experts(design: Design, repeat: int) -> list[Architecture]:
     The first K that come within 5 % are taken; where too few do, the nearest of those drawn.
     """
     rng = generator(design.config.seed, "random-experts", repeat)
-    cost = design.target - gate_macs(design.input_shape, design.count, design.gate_size)
+    active = min(design.config.top_k, design.count)
+    gate = gate_macs(design.input_shape, design.count, design.gate_size)
+    cost = round((design.target - gate) / active)
     drawn: dict[str, tuple[float, Architecture]] = {}
     for _ in range(_DRAWS * design.count):
         candidate = design.space.sample(rng)

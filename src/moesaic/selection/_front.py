@@ -121,6 +121,7 @@ def shadow_price(
         InputError: as `select`.
     """
     losses, share = check_matrix(loss, weight)
+    losses, share = losses[:, share > 0], share[share > 0]
     cost = np.asarray(macs, dtype=np.float64)
 
     def at(price: float) -> tuple[float, float]:

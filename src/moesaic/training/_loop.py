@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +95,7 @@ def fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, [learning_rates(recipe, steps, group.lr) for group in groups]
     )
-    normaliser = normaliser.to(device)
+    normaliser = deepcopy(normaliser).to(device)  # a module moves in place, and others share it
     network.train()
     started = time.monotonic()
     losses: list[float] = []

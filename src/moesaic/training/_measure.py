@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +39,7 @@ def predict_logits(
         Diverged: an output is infinite or not a number; NaN is kept for clusters without samples.
     """
     device = next(network.parameters()).device
-    normaliser = normaliser.to(device)
+    normaliser = deepcopy(normaliser).to(device)  # a module moves in place, and others share it
     was_training = network.training
     network.eval()
     outputs = []

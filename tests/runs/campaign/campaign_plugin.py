@@ -44,3 +44,11 @@ for number in range(5):
 register_family("Raises", family(3, raises))
 register_family("Hangs", family(3, never_returns))
 register_family("Hungry", family(3, too_much_for_a_large_batch))
+
+
+def decides_by_values(inputs):
+    if inputs.device.type != "meta" and float(inputs.abs().max()) > 1e9:
+        raise ValueError("never")
+
+
+register_family("Untraceable", family(40, decides_by_values))

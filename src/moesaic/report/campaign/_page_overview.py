@@ -49,7 +49,9 @@ def build_overview(material: CampaignMaterial) -> dict[str, Any]:
         "account": _account(material),
         "coverage": _coverage(material),
         "data": build_data(data, str(material.config.get("data", "the data"))),
-        "code": build_code(material.folder, data) if result.get("model") else None,
+        "code": build_code(material.folder, data, mapping(result.get("model")))
+        if result.get("model")
+        else None,
     }
 
 

@@ -26,7 +26,7 @@ from moesaic.runs.campaign._found import Found
 from moesaic.runs.campaign._outcome import assemble_campaign
 from moesaic.runs.campaign._pool import check_plugins, pool_of, remember
 from moesaic.runs.campaign._probe import probe_pool
-from moesaic.runs.campaign._rounds import ROUND, Loop, leaders, run_rounds
+from moesaic.runs.campaign._rounds import ROUND, Loop, launch, leaders, run_rounds
 from moesaic.runs.campaign._test import read_campaign_test
 from moesaic.spaces.families import get_family
 from moesaic.strategies.planners import RankedPlanner, get_planner
@@ -123,10 +123,11 @@ def execute_campaign(session: Session[CampaignConfig]) -> dict[str, Any]:
     best_single = _best(singles, shares)
     long = None
     if best_single is not None and config.baselines:
-        (long,) = session.perform(
+        (long,) = launch(
+            loop,
             "the best family for as long as a mixture",
             [long_trial(design, best_single.trial)],
-            some_must_succeed=False,
+            closes=False,
         )
     found = Found(
         structure=structure,
@@ -146,13 +147,7 @@ def _train_alone(loop: Loop) -> list[Observation | None]:
     """Train every family alone: what mixtures are compared with, routed and forecast by."""
     if not trains_alone(loop.session.config):
         return []
-    return loop.session.perform(
-        "families alone",
-        single_trials(loop.design),
-        time_limit=loop.limit,
-        memory=loop.memory,
-        some_must_succeed=False,
-    )
+    return launch(loop, "families alone", single_trials(loop.design), closes=False)
 
 
 def trains_alone(config: CampaignConfig) -> bool:

@@ -72,7 +72,8 @@ def long_trial(design: Design, best: Trial) -> Trial:
     """Return the trial of a family alone for K times the epochs: a mixture's training compute."""
     epochs = design.config.epochs * design.config.experts
     recipe = design.recipe.for_epochs(epochs).to_dict()
-    return replace(best, stage=LONG, index=0, recipe=recipe)
+    recipe["batch_size"] = best.recipe["batch_size"]  # the one that memory sufficed for
+    return replace(best, stage=LONG, index=0, recipe=recipe, payload={})
 
 
 def mixture_trial(

@@ -54,6 +54,15 @@ def judge(config: CampaignConfig, trial: Trial, need: Need) -> Verdict:
     return Verdict(reshaped, None)
 
 
+def as_planned(trial: Trial) -> Trial:
+    """Return a trial as it was before it was reshaped; one that was not stays as it is."""
+    payload = dict(trial.payload)
+    first = payload.pop("reshaped_from", None)
+    if first is None:
+        return trial
+    return replace(trial, recipe={**trial.recipe, "batch_size": first}, payload=payload)
+
+
 def refuse(bank: Bank, verdicts: list[Verdict]) -> None:
     """Record what was refused as failed trials with their cause."""
     for verdict in verdicts:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from moesaic.bank import Trial
+from moesaic.bank import Observation, Trial
 from moesaic.config import CampaignConfig
 from moesaic.runs._session import Session
 from moesaic.runs.campaign._candidates import (
@@ -21,7 +21,7 @@ from moesaic.runs.campaign._candidates import (
 )
 from moesaic.runs.campaign._design import Design, mixture_trial, smaller_batch
 from moesaic.runs.campaign._forecast import Correction, Forecast, forecast, time_limit
-from moesaic.runs.campaign._limits import judge, refuse
+from moesaic.runs.campaign._limits import Verdict, as_planned, judge, refuse
 from moesaic.runs.campaign._probe import PROBE_LIMIT, Probed
 from moesaic.runs.campaign._ranking import hand_over_ranking
 from moesaic.strategies.planners import RankedPlanner, Told, get_planner
@@ -138,25 +138,51 @@ def _promote(loop: Loop) -> None:
         launch(loop, "promoted mixtures", trials)
 
 
-def launch(loop: Loop, title: str, planned: Sequence[Trial]) -> None:
-    """Run trials, refused and reshaped ones on record, and try again what ran out of memory."""
+def launch(
+    loop: Loop, title: str, planned: Sequence[Trial], *, closes: bool = True
+) -> list[Observation | None]:
+    """Run trials, refused and reshaped ones on record, and try again what ran out of memory.
+
+    Args:
+        loop: what rounds work with.
+        title: of the stage, for a person.
+        planned: the trials, of one stage.
+        closes: whether a budget that is spent ends them.
+
+    Returns:
+        What each measured, where need be in a retry; None for one that failed or was not begun.
+    """
     session, config = loop.session, loop.session.config
-    # what an earlier process judged stands: its trials have their places in the bank
-    verdicts = [judge(config, trial, loop.need) for trial in planned]
+    # what an earlier process judged stands, whatever the limit is now
+    known = {
+        (one.stage, one.index): one
+        for stage in {trial.stage for trial in planned}
+        for one in session.bank.trials(stage)
+    }
+    verdicts = []
+    for trial in planned:
+        before = known.get((trial.stage, trial.index))
+        verdict = judge(config, trial, loop.need)
+        if before is not None and as_planned(before).key == trial.key:
+            refused = verdict.refused if verdict.trial.key == before.key else None
+            verdict = Verdict(before, refused)
+        verdicts.append(verdict)
     session.bank.plan([verdict.trial for verdict in verdicts])
     refuse(session.bank, verdicts)
     trials = [verdict.trial for verdict in verdicts]
+    measured: dict[int, Observation] = {}
     for number in range(1, MOST_RETRIES + 2):
-        session.perform(
+        found = session.perform(
             title,
             trials,
             time_limit=loop.limit,
             memory=loop.memory,
-            stop=lambda: _stop(loop),
+            stop=(lambda: _stop(loop)) if closes else None,
             some_must_succeed=False,
         )
+        measured |= {t.index: o for t, o in zip(trials, found, strict=True) if o is not None}
         if config.retry_policy == "none" or number > MOST_RETRIES:
-            return
+            break
         causes = {failure.trial.key: failure.cause for failure in session.bank.failures()}
         trials = [
             smaller_batch(trial, number)
@@ -164,8 +190,9 @@ def launch(loop: Loop, title: str, planned: Sequence[Trial]) -> None:
             if causes.get(trial.key) == "out_of_memory" and int(trial.recipe["batch_size"]) > 2
         ]
         if not trials:
-            return
+            break
         title = f"again with half the batch ({len(trials)})"
+    return [measured.get(trial.index) for trial in planned]
 
 
 def _stop(loop: Loop) -> bool:

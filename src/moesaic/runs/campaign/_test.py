@@ -17,24 +17,28 @@ TESTED = 3
 
 
 def read_campaign_test(session: Session[CampaignConfig], found: Found) -> dict[str, dict[str, Any]]:
-    """Measure the short list on the test split, once; a resumed run reads the answers back.
+    """Measure the short list on the test split, each once; a resumed run reads the answers back.
+
+    A campaign that was closed by its budget may go on with another: what is new in the list is
+    measured then.
 
     Returns:
         trial key -> accuracy, macs and routing on the test split.
     """
-    known: dict[str, dict[str, Any]] | None = session.bank.meta("test")
-    if known is not None:
+    known: dict[str, dict[str, Any]] = session.bank.meta("test") or {}
+    wanted = short_list(session, found)
+    trials = [trial for trial in wanted if trial.key not in known]
+    if not trials:
         return known
-    trials = short_list(session, found)
     words = [
         {"path": str(session.folder.path), "payload": trial_to_dict(trial)} for trial in trials
     ]
     function: Callable[..., dict[str, Any]] = run_test
     needs = [session.test_needs(trial) for trial in trials]
     answers = session.call("final measurement", function, words, needs)
-    measured = {trial.key: answer for trial, answer in zip(trials, answers, strict=True)}
-    session.bank.set_meta("test", measured)
-    return measured
+    known |= {trial.key: answer for trial, answer in zip(trials, answers, strict=True)}
+    session.bank.set_meta("test", known)
+    return known
 
 
 def short_list(session: Session[CampaignConfig], found: Found) -> list[Trial]:

@@ -279,6 +279,7 @@ def test_a_run_cannot_bring_code_along_nor_change_it(small, tmp_path):
         .replace('"R', '"MR')
         .replace('"Ha', '"MHa')
         .replace('"Hu', '"MHu')
+        .replace('"Un', '"MUn')
     )
     settings = small | {"plugins": (str(plugin),), "pool": "Mine0,Mine1,Mine2", "candidates": 1}
     finished = run(settings, tmp_path / "r")

@@ -297,3 +297,25 @@ def test_decomposed_has_as_many_clusters_as_experts():
         make_config({"strategy": "decomposed", "experts": 2, "clusters": 6})
     assert make_config({"strategy": "decomposed", "experts": 3, "clusters": 3}).clusters == 3
     assert make_config({"strategy": "decomposed", "experts": 3}).clusters is None
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"clusters": 6, "clusterer": "hdbscan"}, "clusterer hdbscan finds their number itself"),
+        ({"clusters": 6, "embedder": "given"}, "embedder given finds their number itself"),
+        ({"recipe": {"epochs": 50}}, "give rungs and epochs"),
+        ({"strategy": "sgem", "proxies": ["naswot"]}, "proxies are given"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(given, words):
+    with pytest.raises(InputError, match=words):
+        make_config(given)
+
+
+def test_odd_yaml_is_one_line(tmp_path):
+    for text in ("seed: 2024-13-45", "seed: " + "[" * 5000):
+        (tmp_path / "c.yaml").write_text(text)
+        with pytest.raises(InputError, match="cannot read the configuration"):
+            load_config(tmp_path / "c.yaml")
+    assert parse_assignments(["data=2024-13-45"]) == {"data": "2024-13-45"}

@@ -114,3 +114,15 @@ def test_an_audit_of_a_file_loads_no_torch(results: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_families_that_pay_are_above_the_average_and_the_others_below():
+    from moesaic.cli._campaign_summary import _yield
+
+    rows = [("A", 0.02, True), ("B", 0.01, True), ("C", 0.5, False), ("D", -0.01, True)]
+    effects = [{"name": n, "mean": mean, "identifiable": known} for n, mean, known in rows]
+    assert _yield({"yield": {"effects": effects}}) == {
+        "families that pay": "A +2.0, B +1.0",
+        "families that do not": "D -1.0",
+    }
+    assert _yield({"yield": {"effects": effects[:2]}}) == {"families that pay": "A +2.0, B +1.0"}

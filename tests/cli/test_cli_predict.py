@@ -155,6 +155,30 @@ def test_bad_vectors_are_refused(
     assert predict(tmp_path / "gone.npy").exit_code == 2
 
 
+@pytest.mark.parametrize("kind", ["zip", "huge", "header", "long name"])
+def test_one_bad_file_costs_no_other_its_answer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    images = kind == "long name"
+    shape = (1, 4, 5) if images else (2,)
+    monkeypatch.setattr(mixture, "load_model", lambda run: FakeModel(shape))
+    good = picture(tmp_path / "a.png", 51) if images else tmp_path / "good.npy"
+    bad = tmp_path / ("b" * 300 + ".png" if images else "bad.npy")
+    if not images:
+        np.save(good, np.zeros((1, 2)))
+        content = good.read_bytes()
+        shaped = content.replace(b"(1, 2)", b"(1, 9" + b"9" * 15 + b")")
+        told = {"zip": b"PK\x03\x04" + content, "huge": shaped, "header": content}
+        bad.write_bytes(
+            told[kind].replace(b"{'desc", b"((((((") if kind == "header" else told[kind]
+        )
+    found = predict(bad, good, "--json")
+    told_json = json.loads(found.stdout)
+    assert found.exit_code == 2
+    assert [one["image"].split("[")[0] for one in told_json["predictions"]] == [str(good)]
+    assert [one["image"] for one in told_json["unreadable"]] == [str(bad)]
+
+
 def test_images_are_read_for_the_model(tmp_path: Path) -> None:
     clear = picture(tmp_path / "clear.png", 0, mode="RGBA")
     grey = read_image(clear, (1, 4, 5))

@@ -331,3 +331,59 @@ def test_labels_beyond_what_can_be_counted_are_refused(tmp_path):
     labels = np.arange(20, dtype=np.uint64) % 2 + 2**63
     told = refusal(save(tmp_path, X=np.random.default_rng(0).normal(size=(20, 3)), y=labels))
     assert f"goes up to {2**63 + 1}" in told
+
+
+def test_groups_may_be_called_as_in_the_other_layout(tmp_path):
+    groups = np.repeat(np.arange(8), 5)
+    arrays = {"train_images": GREY, "train_labels": LABELS, "groups": groups}
+    dataset = load_dataset(save(tmp_path, **arrays))
+    sides = [
+        {
+            int(groups[(image.numpy() == GREY).all(axis=(1, 2)).argmax()])
+            for image in part.inputs[:, 0]
+        }
+        for part in (dataset.train, dataset.validation, dataset.test)
+    ]
+    assert not sides[0] & sides[1]
+    assert not sides[0] & sides[2]
+
+
+def test_two_layouts_in_one_file_are_refused_and_what_is_not_used_is_told(tmp_path):
+    both = {"X": VECTORS, "y": LABELS, "test_images": VECTORS, "test_labels": LABELS}
+    assert "name X and y train_images and train_labels" in refusal(save(tmp_path, **both))
+    stray = {"train_images": GREY, "train_labels": LABELS, "domains": LABELS}
+    assert "not used: domains" in load_dataset(save(tmp_path, **stray)).notes
+
+
+def test_binary_images_of_two_types_are_stretched_alike(tmp_path):
+    binary = (GREY > 127).astype(np.uint8)
+    path = save(
+        tmp_path,
+        train_images=binary.astype(np.float32),
+        train_labels=LABELS,
+        test_images=binary,
+        test_labels=LABELS,
+    )
+    dataset = load_dataset(path)
+    for split in (dataset.train, dataset.validation, dataset.test):
+        assert set(split.inputs.unique().tolist()) == {0, 255}
+
+
+def test_files_that_only_look_like_archives_are_refused(tmp_path):
+    path = save(tmp_path, X=VECTORS, y=LABELS)
+    content = Path(path).read_bytes()
+    Path(path).write_bytes(b"something before it" + content)
+    assert "data.npz" in refusal(path)
+    header = content.index(b"{'descr'")
+    Path(path).write_bytes(content[:header] + b"((((" + content[header + 4 :])
+    assert "damaged" in refusal(path)
+
+
+def test_a_user_that_nobody_knows_is_no_path(tmp_path):
+    assert "~nosuchuser" in refusal("~nosuchuser/a.npz")
+
+
+def test_two_domains_of_one_name_are_refused(tmp_path):
+    names = np.array(["a", "a"])
+    path = save(tmp_path, X=VECTORS, y=LABELS, domains=LABELS % 2, domain_names=names)
+    assert "two domains 'a'" in refusal(path)

@@ -167,3 +167,30 @@ def test_useless_folders(tmp_path):
     assert dataset.classes == ("a", "b")
     (tmp_path / "gap" / "c").mkdir()
     assert any("without an image: c" in n for n in load_dataset(str(tmp_path / "gap")).notes)
+
+
+def test_what_archives_and_editors_leave_behind_is_no_class_and_no_image(tmp_path):
+    """Copies of images would be on both sides of a split."""
+    fill(tmp_path / "train", {"cat": 10, "dog": 10})
+    fill(tmp_path / "test", {"cat": 3, "dog": 4})
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "docs").mkdir()
+    fill(tmp_path / "train" / "cat", {".ipynb_checkpoints": 5, "__MACOSX": 2})
+    dataset = load_dataset(str(tmp_path))
+    assert dataset.classes == ("cat", "dog")
+    assert [len(s) for s in (dataset.train, dataset.validation, dataset.test)] == [16, 4, 7]
+
+
+def test_splits_beside_other_folders_with_images_are_refused(tmp_path):
+    fill(tmp_path / "train", {"cat": 10, "dog": 10})
+    fill(tmp_path / "test", {"cat": 3, "dog": 4})
+    fill(tmp_path, {"more": 3})
+    message = refusal(tmp_path)
+    assert "test, train with class subfolders" in message
+    assert "more beside them" in message
+
+
+def test_trains_may_be_a_class_in_folders_of_their_own(tmp_path):
+    fill(tmp_path / "train", {"steam": 6, "electric": 6})
+    fill(tmp_path, {"bus": 12})
+    assert load_dataset(str(tmp_path)).classes == ("bus", "train")

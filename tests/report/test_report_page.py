@@ -13,6 +13,7 @@ from report_helpers import render
 
 from moesaic.errors import InputError
 from moesaic.report import write_report
+from moesaic.runs import RunFolder
 
 
 def test_page_is_whole_and_tells_every_section(page):
@@ -149,3 +150,11 @@ def test_where_nobody_may_write_it_says_so(fake_run, monkeypatch):
     monkeypatch.setattr("moesaic.report._render.write_atomic", refuse)
     with pytest.raises(InputError, match=r"cannot write .*report.html: Permission denied; copy"):
         write_report(fake_run.folder)
+
+
+def test_a_class_whose_name_is_no_text_does_not_cost_the_report(tmp_path):
+    """As a folder that was named in another encoding."""
+    from moesaic.report._render import write_page
+
+    page = write_page(RunFolder(tmp_path), "<p>caf\udce9</p>")
+    assert page.read_bytes() == b"<p>caf\\udce9</p>"

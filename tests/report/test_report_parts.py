@@ -125,6 +125,19 @@ def test_drawings_are_valid_repeatable_and_follow_the_scheme():
     assert all(name.startswith("name-") for name in ids)
 
 
+def test_labels_of_axes_keep_their_decimals():
+    def plot(axes):
+        axes.plot([0.001, 0.02], [0.3012, 0.3046])
+        axes.set_xticks([0.001, 0.005, 0.02], ["0.001", "0.005", "0.02"])
+
+    root = ElementTree.fromstring(str(theme.draw("name", "alt", plot)))
+    texts = [text.text or "" for text in root.iter("text")]
+    assert texts[:3] == ["0.001", "0.005", "0.02"]
+    assert len(set(texts)) == len(texts)
+    for path in root.iter("path"):
+        assert not re.search(r"\d\.\d{3}", path.get("d", ""))
+
+
 def test_markers_differ_where_colours_repeat():
     pairs = {(theme.colour(place), theme.marker(place)) for place in range(16)}
     assert len(pairs) == 16

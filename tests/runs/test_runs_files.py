@@ -123,3 +123,11 @@ def test_several_experts_a_sample_cost_as_much_as_what_they_are_compared_with(
         cost = rows[name]["macs_active"]
         assert cost == pytest.approx(rows["mixture"]["macs_active"], rel=0.06)
     assert rows["mixture"]["macs_active"] == pytest.approx(found["target_macs"], rel=0.06)
+
+
+def test_a_shift_as_wide_as_the_images_is_refused_before_anything_is_written(
+    spec: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"recipe\.shift is 8, but the images have 8 pixels"):
+        moesaic.search(data=spec, out=tmp_path / "run", recipe={"shift": 8})
+    assert not (tmp_path / "run").exists()

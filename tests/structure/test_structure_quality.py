@@ -109,6 +109,19 @@ def test_stability_is_the_mean_over_all_pairs_of_resamples(monkeypatch):
     assert len({call[4] for call in told}) == 3
 
 
+def test_a_partition_that_clustering_does_not_find_is_not_stable():
+    points, names = make_blobs(300, centers=3, cluster_std=0.2, random_state=1)
+    names = names.astype(np.int64)
+    random = np.random.default_rng(0).integers(0, 3, 300)
+    judged = [
+        stability(points, 3, "kmeans", 0, partition=one) for one in (names, (names + 1) % 3, random)
+    ]
+    assert judged[:2] == pytest.approx([1, 1])
+    assert abs(judged[2]) < 0.05
+    # two of the three were merged
+    assert stability(points, 3, "kmeans", 0, partition=names // 2) == pytest.approx(1)
+
+
 def test_stability_has_an_answer_for_one_cluster_and_for_few_samples():
     points = np.arange(12.0).reshape(6, 2)
     assert stability(points, 1, "kmeans", seed=0) == 1
@@ -215,6 +228,7 @@ def test_the_whole_assessment_is_json_able_and_honest_about_unknown_domains():
     assert quality.sizes == tuple(np.bincount(names[:100]).tolist())
     assert quality.silhouette > 0.8
     assert quality.stability == pytest.approx(1)
+    assert judge(validation=known, method=None).stability is None
     assert quality.routability == 0.875
     assert quality.purity_domains == 1
     assert quality.purity_labels < 0.5

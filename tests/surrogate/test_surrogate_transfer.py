@@ -59,6 +59,8 @@ def test_an_earlier_run_that_resembles_this_one_helps():
     plain = spearmanr(model._plain.predict(asked)[0][:, 0], truth).statistic
     assert ours > plain + 0.1
     assert model.quality.model.endswith("+ transfer")
+    gap = model.quality.measured - model.quality.predicted
+    assert model.quality.rmse == pytest.approx(np.sqrt((gap**2).mean(axis=0)))
     assert model.quality.compared["with transfer"] >= model.quality.compared["without transfer"]
 
 

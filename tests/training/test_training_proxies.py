@@ -119,3 +119,24 @@ def test_a_space_is_measured_cluster_by_cluster():
 def test_an_unknown_proxy_is_answered_with_the_near_ones():
     with pytest.raises(InputError, match="did you mean synflow"):
         measure_proxies(get_space("nasbench201"), [], [], 2, ["sinflow"])
+
+
+def test_one_sample_is_enough_for_every_proxy():
+    """A cluster may have no more: a batch norm needs two."""
+    space = get_space("vector_cells")
+    one = space.sample(np.random.default_rng(0))
+    batches = [(torch.randn(8, 6), torch.arange(8) % 3), (torch.randn(1, 6), torch.tensor([1]))]
+    found = measure_proxies(space, [one], batches, 3, tuple(PROXIES), 0)
+    assert found.shape == (1, 2, len(PROXIES))
+    assert np.isfinite(found).any(axis=2).all()
+
+
+def test_a_proxy_that_a_network_does_not_suit_is_not_a_number(monkeypatch):
+    def odd(*_):
+        raise IndexError("no map")
+
+    monkeypatch.setitem(PROXIES, "naswot", odd)
+    space = get_space("vector_cells")
+    one = space.sample(np.random.default_rng(0))
+    batches = [(torch.randn(8, 6), torch.arange(8) % 3)]
+    assert np.isnan(measure_proxies(space, [one], batches, 3, ("naswot",), 0)).all()

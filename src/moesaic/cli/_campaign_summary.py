@@ -74,11 +74,14 @@ def _yield(result: Mapping[str, Any]) -> dict[str, str]:
     effects = result.get("yield")
     if not effects:
         return {}
-    ranked = effects["effects"]
-    shown = [f"{row['name']} {100 * row['mean']:+.1f}" for row in ranked]
+    known = [row for row in effects["effects"] if row.get("identifiable", True)]
+    best = [row for row in known if row["mean"] > 0][:_SHOWN]
+    worst = [row for row in reversed(known) if row["mean"] < 0][:_SHOWN]
+    shown = {"families that pay": best, "families that do not": worst}
     return {
-        "families that pay": ", ".join(shown[:_SHOWN]),
-        "families that do not": ", ".join(shown[: -_SHOWN - 1 : -1]),
+        title: ", ".join(f"{row['name']} {100 * row['mean']:+.1f}" for row in rows)
+        for title, rows in shown.items()
+        if rows
     }
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Annotated, Any
+from zipfile import BadZipFile
 
 import typer
 
@@ -107,7 +109,7 @@ def _load_vectors(file: Path, width: int) -> NDArray[np.float32]:
 
     try:
         array = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, MemoryError, TokenError) as error:
         reason = getattr(error, "strerror", None) or "not an .npy file of numbers"
         raise InputError(
             f"cannot read {file}: {reason}; the model takes .npy files of vectors (N, {width})"

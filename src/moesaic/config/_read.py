@@ -48,7 +48,7 @@ def load_config(path: Path) -> dict[str, Any]:
         raise InputError(
             f"cannot read the configuration {path}: it is no text; expected lines of 'name: value'"
         ) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # no such date; nested deep
         mark = getattr(error, "problem_mark", None)
         where = "" if mark is None else f", line {mark.line + 1}"
         why = getattr(error, "problem", None) or "it is no YAML"
@@ -106,7 +106,7 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
                 raise InputError(f"--set gives both {parent} and {name}: keep one of them")
         try:
             target[leaf] = yaml.safe_load(text)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):
             target[leaf] = text
     return values
 

@@ -27,7 +27,11 @@ class Recipe(Settings):
     peak and falls along a cosine that reaches `min_lr` at the last step.
     """
 
-    epochs: int = Field(12, ge=1, description="passes over the training samples")
+    epochs: int = Field(
+        12,
+        ge=1,
+        description="passes over the training samples; in a run epochs and rungs set it",
+    )
     batch_size: int = Field(
         128,
         ge=2,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from moesaic.config._read import parse_duration
 from moesaic.config._recipe import Settings
@@ -32,6 +32,17 @@ class RunConfig(Settings):
     executor: str = Field("process", description="process, inprocess or ray")
     address: str | None = Field(None, description="Ray cluster to join; a local one when not given")
     storage: str | None = Field(None, description="database URL; SQLite in the run by default")
+
+    @model_validator(mode="after")
+    def _clusters_are_counted_by_one(self) -> Self:
+        who = {"embedder": "given", "clusterer": "hdbscan"}
+        for name, value in who.items():
+            if self.clusters is not None and getattr(self, name) == value:
+                raise ValueError(
+                    f"clusters is {self.clusters}, but {name} {value} finds their number itself: "
+                    f"leave clusters out, or choose another {name}"
+                )
+        return self
 
     @field_validator("budget", "trial_timeout", mode="before")
     @classmethod

@@ -126,10 +126,15 @@ class SearchConfig(RunConfig):
                 f"transfer is given, but the strategy {self.strategy} asks no surrogate that it "
                 "could inform: give the strategy joint or decomposed, or no transfer"
             )
-        if self.proxies and self.strategy in ("random", "evolution"):
+        if self.proxies and self.strategy in ("random", "evolution", "sgem"):
             raise ValueError(
                 f"proxies are given, but the strategy {self.strategy} asks no surrogate that would "
                 "read them: give the strategy joint or decomposed, or no proxies"
+            )
+        if self.recipe.epochs != Recipe().epochs:
+            raise ValueError(
+                f"recipe.epochs is {self.recipe.epochs}, but the stages of a search set it: give "
+                "rungs and epochs"
             )
         if isinstance(self.epochs, int) and self.epochs < 1:
             raise ValueError(f"epochs is {self.epochs}, expected 1 or more, or auto")

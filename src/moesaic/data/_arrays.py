@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ KEYS = frozenset(key for keys in (*_NAMED.values(), *_PLAIN.values()) for key in
     "domain_names",
     *_GROUPS.values(),
 }
+_SPLITS = frozenset(key for part in ("validation", "test") for key in _NAMED[part][:2])
 EXPECTED = (
     "train_images and train_labels (and, if you have them, test_images, test_labels, classes), "
     "or X and y"
@@ -53,7 +55,10 @@ class NpzSource(DataSource):
         try:
             with np.load(argument, allow_pickle=False) as archive:
                 return raw_from_arrays(argument, list(archive.files), archive.__getitem__)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except (
+            *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError),
+            *(RuntimeError, ValueError),  # encrypted; something before the archive
+        ) as error:
             raise InputError(f"'{argument}' is damaged ({error}): copy or save it again") from error
 
 
@@ -87,6 +92,12 @@ def raw_from_arrays(where: str, present: list[str], read: Read) -> RawData:
     if not set(layout["train"][:2]) <= set(present):
         listed = ", ".join(sorted(present)) or "nothing"
         raise InputError(f"'{where}' holds {listed}: expected {EXPECTED}")
+    mixed = sorted(set(present) & _SPLITS) if layout is _PLAIN else []
+    if mixed:
+        raise InputError(
+            f"'{where}' holds X and y beside {', '.join(mixed)}: name X and y train_images and "
+            "train_labels, or leave the others out"
+        )
     parts = {
         part: keys for part, keys in layout.items() if keys[0] in present or keys[1] in present
     }
@@ -121,9 +132,11 @@ def raw_from_arrays(where: str, present: list[str], read: Read) -> RawData:
         )
         for part, keys in parts.items()
     }
-    key = _GROUPS[layout["train"][0]]
-    groups = _group_numbers(get(key), key, where) if key in present else None
-    unused = sorted(set(present) - KEYS)
+    spellings = (_GROUPS[layout["train"][0]], *_GROUPS.values())
+    spelt = next((name for name in spellings if name in present), "")
+    groups = _group_numbers(get(spelt), spelt, where) if spelt else None
+    used = {name for keys in parts.values() for name in keys} | {"classes", "domain_names", spelt}
+    unused = sorted(set(present) - used)
     if unused:
         notes.append(f"not used: {', '.join(unused)}")
     return RawData(
@@ -151,8 +164,8 @@ def _read(read: Read, key: str, where: str) -> NDArray[Any]:
     """Load one array, wording what NumPy refuses."""
     try:
         array = read(key)
-    except (ValueError, EOFError) as error:
-        text = str(error).splitlines()[0]
+    except (ValueError, EOFError, TokenError) as error:  # the header is a Python literal
+        text = (str(error).splitlines() or [type(error).__name__])[0]
         if "pickle" in text or "Python objects" in text:
             raise InputError(
                 f"'{key}' in '{where}' is no plain array (pickles are never loaded): "

@@ -83,6 +83,10 @@ def _check_split(what: str, split: Split, raw: RawData) -> None:
     _check_indices(f"{what}, labels", labels, len(raw.classes), "class names")
     if (split.domains is None) != (raw.domain_names is None):
         raise InputError(f"{what} must have domain labels where, and only where, domains are named")
+    names = raw.domain_names or ()
+    if len(set(names)) < len(names):
+        twice = next(one for one in names if names.count(one) > 1)
+        raise InputError(f"{what} names two domains '{twice}': give every domain its own name")
     if split.domains is not None and raw.domain_names is not None:
         if len(split.domains) != count:
             raise InputError(

@@ -110,7 +110,7 @@ def _convert_images(arrays: Mapping[str, Array], where: str) -> tuple[dict[str, 
         out = np.empty(planes.shape, dtype=np.uint8)
         for start in range(0, len(planes), _CHUNK):
             chunk = planes[start : start + _CHUNK]
-            plain = chunk.dtype == np.uint8
+            plain = chunk.dtype == np.uint8 and scale == 1.0
             out[start : start + _CHUNK] = chunk if plain else np.rint(chunk * scale)
         result[key] = torch.from_numpy(out)
     return result, notes

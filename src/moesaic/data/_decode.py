@@ -92,7 +92,11 @@ def read_image(path: Path, input_shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """
     channels, height, width = input_shape
     pixels = np.zeros((height, width) if channels == 1 else (height, width, 3), dtype=np.uint8)
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # the name is too long, a folder above may not be read
+        raise InputError(f"cannot read the image {path}: {error.strerror or error}") from None
+    if not there:
         raise InputError(f"no image file {path}: check the path")
     fault = _decode(path, pixels)
     if fault:

@@ -71,13 +71,7 @@ class ImageFolderSource(DataSource):
 
 def _find_images(root: Path) -> tuple[list[_Found], tuple[str, ...]]:
     """Return the image files below a folder with their split and class, and the classes."""
-    top = _subfolders(root)
-    parts = {folder: SPLIT_FOLDERS.get(folder.name.lower(), "") for folder in top}
-    own_splits = all(parts.values()) and any(
-        part == "train" and _subfolders(folder) for folder, part in parts.items()
-    )
-    if not own_splits:
-        parts = {root: "train"}
+    parts = _split_folders(root) or {root: "train"}
     groups = [(part, folder) for base, part in parts.items() for folder in _subfolders(base)]
     classes = tuple(sorted({folder.name for _, folder in groups}))
     found = [
@@ -100,9 +94,34 @@ def _find_images(root: Path) -> tuple[list[_Found], tuple[str, ...]]:
     return found, classes
 
 
+def _split_folders(root: Path) -> dict[Path, str]:
+    """Return the folders of the splits, none where the subfolders are classes.
+
+    Raises:
+        InputError: splits beside other folders with images.
+    """
+    top = {folder: SPLIT_FOLDERS.get(folder.name.lower(), "") for folder in _subfolders(root)}
+    splits = {folder: part for folder, part in top.items() if part}
+    with_classes = {part for folder, part in splits.items() if _subfolders(folder)}
+    if "train" not in with_classes:
+        return {}
+    others = [folder for folder, part in top.items() if not part and _image_files(folder)]
+    if others and len(with_classes) > 1:
+        raise InputError(
+            f"the folder '{root}' holds {', '.join(f.name for f in splits)} with class subfolders, "
+            f"and images in {', '.join(f.name for f in others[:5])} beside them: move either away"
+        )
+    return {} if others else splits  # "train" may be a class like the others
+
+
 def _subfolders(folder: Path) -> list[Path]:
-    """Return the subfolders in the order of their names, hidden ones left out."""
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    """Return the subfolders in the order of their names, those that nobody made left out."""
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not _made_by_a_program(p.name))
+
+
+def _made_by_a_program(name: str) -> bool:
+    """Whether a name is a hidden one, or what an archive of macOS leaves behind."""
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _image_files(folder: Path) -> list[Path]:
@@ -111,12 +130,16 @@ def _image_files(folder: Path) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise error
 
-    return sorted(
-        Path(base, name)
-        for base, _, names in os.walk(folder, onerror=refuse)
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
-    )
+    found = []
+    for base, folders, names in os.walk(folder, onerror=refuse):
+        # copies in .ipynb_checkpoints and the like would be on both sides of a split
+        folders[:] = [name for name in folders if not _made_by_a_program(name)]
+        found += [
+            Path(base, name)
+            for name in names
+            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+        ]
+    return sorted(found)
 
 
 def _gather(kept: Sequence[_Found], decoded: Decoded, part: str) -> Split:

@@ -82,7 +82,7 @@ def _resolve(item: str) -> tuple[str, DataSource, str]:
     source = find_source(head)
     if source is not None:
         return (f"{head}:{argument}" if colon else head), source, argument
-    path = Path(item).expanduser()
+    path = Path(os.path.expanduser(item))  # leaves ~nobody as it is
     if not os.path.lexists(path):
         raise _missing(item, path)
     if path.is_dir():

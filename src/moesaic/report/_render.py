@@ -31,7 +31,7 @@ def write_page(folder: RunFolder, page: str) -> Path:
         InputError: nobody may write there.
         RunFailed: the disk is full.
     """
-    content = page.encode()
+    content = page.encode("utf-8", "backslashreplace")  # names of folders may be no text
 
     def write(file: BinaryIO) -> None:
         file.write(content)

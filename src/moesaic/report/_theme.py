@@ -94,6 +94,11 @@ def draw(
     return Markup(_inline(stream.getvalue(), name, alt))
 
 
+def _shorter(tag: re.Match[str]) -> str:
+    """Return a tag with its coordinates to a hundredth of a point; words stay as they are."""
+    return re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", tag[0])
+
+
 def _inline(text: str, name: str, alt: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -101,7 +106,7 @@ def _inline(text: str, name: str, alt: str) -> str:
     text = re.sub(r' id="(?:figure|axes|patch|text|line2d|matplotlib|xtick|ytick)[^"]*"', "", text)
     text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text)
     text = text.replace("'DejaVu Sans'", "var(--sans)").replace("xlink:href", "href")
-    text = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", text)
+    text = re.sub(r"<[^>]*>", _shorter, text)
     for stand_in, variable in _VARIABLES.items():
         text = text.replace(stand_in, f"var(--{variable})")
     opening = f'<svg class="plot" role="img" aria-label="{escape(alt)}"'

@@ -136,6 +136,20 @@ def make_space(config: SearchConfig, dataset: Dataset) -> SearchSpace:
     return space
 
 
+def check_shift(config: SearchConfig | CampaignConfig, dataset: Dataset) -> None:
+    """Refuse a random shift that the images have no pixels for, before anything is written.
+
+    Raises:
+        InputError: `recipe.shift` is not below the side of the images.
+    """
+    shift = 0 if config.recipe is None else config.recipe.shift
+    side = min(dataset.input_shape[1:], default=shift + 1)
+    if shift >= side:
+        raise InputError(
+            f"recipe.shift is {shift}, but the images have {side} pixels a side: give less"
+        )
+
+
 def save_partition(folder: RunFolder, partition: Partition) -> None:
     """Write the partition, so that workers and a resumed run see the same one."""
     write_atomic(

@@ -11,7 +11,13 @@ from moesaic.config import SearchConfig
 from moesaic.data import Dataset
 from moesaic.errors import InputError
 from moesaic.execution import check_executor
-from moesaic.runs._context import check_device, load_context, load_partition, make_space
+from moesaic.runs._context import (
+    check_device,
+    check_shift,
+    load_context,
+    load_partition,
+    make_space,
+)
 from moesaic.runs._design import design_final
 from moesaic.runs._epochs import choose_epochs
 from moesaic.runs._final import read_test, run_final
@@ -58,6 +64,7 @@ def _check(config: SearchConfig, dataset: Dataset) -> SearchConfig:
     check_limit(config, space, dataset.input_shape, len(dataset.classes))
     get_strategy(config.strategy, space, 1, [1.0], **strategy_options(config))
     check_proxies(config.proxies)
+    check_shift(config, dataset)
     if config.transfer is not None:
         make_prior(read_bank(config.transfer, space), space, config.seed)
     if config.address is None:  # else it is the cluster's machines that need the device

@@ -120,7 +120,8 @@ def run_structure(path: str, least: int, count: int | None, epochs: int) -> dict
         partition,
         train,
         context.dataset.validation,
-        method="kmeans" if config.clusterer == "hdbscan" else config.clusterer,
+        method=None if config.embedder == "given" else config.clusterer,
+        count=found,
         routability=routing.accuracy,
         seed=seed,
     )

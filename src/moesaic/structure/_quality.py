@@ -25,7 +25,8 @@ class Quality:
     Attributes:
         sizes: training samples in every cluster, (M,).
         silhouette: -1 .. 1, on the embedding.
-        stability: mean adjusted Rand index between clusterings of overlapping resamples, <= 1.
+        stability: mean adjusted Rand index between the partition and clusterings of resamples,
+            <= 1; None for one that was not found by clustering.
         routability: held-out accuracy of a gate-sized network at naming the cluster, 0 .. 1.
         purity_labels: share of validation samples in their cluster's commonest class.
         purity_domains: the same for domains; None where none are known.
@@ -33,7 +34,7 @@ class Quality:
 
     sizes: tuple[int, ...]
     silhouette: float
-    stability: float
+    stability: float | None
     routability: float
     purity_labels: float
     purity_domains: float | None
@@ -76,16 +77,19 @@ def stability(
     seed: int,
     resamples: int = 5,
     share: float = 0.8,
+    partition: NDArray[np.int64] | None = None,
 ) -> float:
     """Return the mean adjusted Rand index, on all samples, of clusterings found in resamples.
 
     Args:
         points: (N, D), the embedding.
-        count: M.
+        count: M, before any were merged.
         method: the clusterer's name.
         seed: seeds the resamples and the clusterings.
         resamples: how many resamples are clustered; all pairs are compared.
         share: share of the samples in a resample.
+        partition: the cluster of every sample, (N,), to compare each with in place of all pairs.
+            Where some of it were merged, so are those of a resample that lie in one of them.
     """
     if count < 2:
         return 1.0
@@ -97,12 +101,24 @@ def stability(
             return 0.0
         found = cluster(points[chosen], points, count=count, method=method, seed=draw)
         fitted.append(found.validation)
+    if partition is not None:
+        if int(partition.max()) + 1 < count:
+            fitted = [_merged_alike(found, partition) for found in fitted]
+        return float(np.mean([adjusted_rand_score(partition, found) for found in fitted]))
     scores = [
         adjusted_rand_score(fitted[i], fitted[j])
         for i in range(resamples)
         for j in range(i + 1, resamples)
     ]
     return float(np.mean(scores))
+
+
+def _merged_alike(found: NDArray[np.int64], partition: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return, for each sample, the cluster of the partition that most of its own cluster is in."""
+    table = np.zeros((int(found.max()) + 1, int(partition.max()) + 1), np.int64)
+    np.add.at(table, (found, partition), 1)
+    merged: NDArray[np.int64] = table.argmax(axis=1)[found]
+    return merged
 
 
 def probe_routing(
@@ -164,9 +180,10 @@ def assess(
     points: NDArray[np.float64],
     validation: Split,
     *,
-    method: str,
+    method: str | None,
     routability: float,
     seed: int,
+    count: int | None = None,
 ) -> Quality:
     """Measure a partition.
 
@@ -174,15 +191,20 @@ def assess(
         partition: what is judged.
         points: (N_train, D), the embedding it was found in.
         validation: gives labels and, where known, domains.
-        method: the clusterer's name.
+        method: the clusterer's name; None where nothing was clustered.
         routability: what `probe_routing` measured.
         seed: seeds the resamples.
+        count: of clusters before any were merged, where some were.
     """
+    steady = None
+    if method is not None:
+        found = partition.count if count is None else count
+        steady = stability(points, found, method, seed, partition=partition.train)
     domains = validation.domains
     return Quality(
         sizes=tuple(int(size) for size in partition.sizes),
         silhouette=silhouette(points, partition.train, seed),
-        stability=stability(points, partition.count, method, seed),
+        stability=steady,
         routability=routability,
         purity_labels=purity(partition.validation, validation.labels.numpy()),
         purity_domains=None if domains is None else purity(partition.validation, domains.numpy()),

@@ -160,7 +160,8 @@ class TransferSurrogate(Surrogate):
         measured, predicted = rest.measured * level, rest.predicted * level
         std = rest.predicted_std * level
         fold = np.zeros(len(measured), dtype=np.int64)
-        held = HeldOut(measured, predicted, std, fold)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            held = HeldOut(np.log(measured), np.log(predicted), std, fold)
         if not np.isfinite(predicted).any():
             return replace(rest, measured=measured)
         spearman, kendall = rank_correlations(held)

@@ -209,9 +209,14 @@ def measure_proxies(
                 if cluster and name in WITHOUT_DATA:
                     found[row, cluster, column] = found[row, 0, column]
                     continue
+                if len(labels) == 1:  # a batch norm needs two
+                    images, labels = images.repeat_interleave(2, 0), labels.repeat(2)
                 with torch.random.fork_rng(devices=[]):  # dropout draws too
                     torch.manual_seed(drawn)
-                    value = PROXIES[name](model, images, labels, drawn)
+                    try:
+                        value = PROXIES[name](model, images, labels, drawn)
+                    except (ValueError, RuntimeError, IndexError):  # not defined on this network
+                        value = float("nan")
                 found[row, cluster, column] = value if np.isfinite(value) else np.nan
     return found
 

@@ -192,3 +192,14 @@ def test_the_published_quartets():
     assert found["uniform_p"] < 0.001
     assert found["prefix_p"] < 0.001
     assert "FractalNet" in found["next"][0]
+
+
+def test_a_candidate_that_was_tried_again_keeps_its_first_place(monkeypatch):
+    from moesaic.report.campaign import _audit
+
+    seen = []
+    monkeypatch.setattr(_audit, "order_p", lambda members, *_: seen.append(members.tolist()) or 1.0)
+    rows = [Candidate(names, 0.5) for names in (("a", "b"), ("c", "d"), ("a", "b"))]
+    audit(rows)
+    audit(rows[:2])
+    assert seen[0] == seen[1]

@@ -193,3 +193,14 @@ def test_the_published_quartets():
     later = family_yield(candidates[:60], candidates[60:])
     assert later["holdout_r2"] > 0.79
     assert later["holdout_spearman"] > 0.72
+
+
+def test_what_was_learned_from_is_predicted_without_it():
+    candidates, _ = planted(6, 110)
+    noise = np.random.default_rng(0).uniform(0.4, 0.6, len(candidates))
+    told = [
+        one._replace(accuracy=float(value)) for one, value in zip(candidates, noise, strict=True)
+    ]
+    found = family_yield(told, told)
+    assert found["holdout_r2"] == pytest.approx(found["loo_r2"])
+    assert found["holdout_r2"] < 0.1

@@ -44,7 +44,10 @@ def audit(
     """
     space = make_space(candidates, pool)
     tried = [found for found in candidates if found.status != "planned"]
-    judged = list({found.key: found for found in reversed(tried or candidates)}.values())[::-1]
+    first: dict[frozenset[str], Candidate] = {}
+    for found in tried or candidates:  # each in the place of its first trial
+        first.setdefault(found.key, found)
+    judged = list(first.values())
     members = space.members(judged)
     families = _families(space, members)
     return {

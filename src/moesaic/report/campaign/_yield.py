@@ -49,10 +49,11 @@ def family_yield(
     columns = design.columns(measured)
     drawn = effects.draw(_DRAWS, generator(seed, "family-yield"))
     rows = _family_rows(design, effects, drawn, measured)
+    left_out = effects.leave_one_out(columns, accuracy)
     return {
         "effects": rows,
-        **_scores("loo", accuracy, effects.leave_one_out(columns, accuracy)),
-        **_held_out(design, effects, measured, holdout or ()),
+        **_scores("loo", accuracy, left_out),
+        **_held_out(design, effects, measured, holdout or (), left_out),
         "drop": [row["name"] for row in reversed(rows) if row["verdict"] == "drop"],
         "keep": [row["name"] for row in rows if row["verdict"] == "keep"],
         "measure_more": [row["name"] for row in rows if row["verdict"] == "measure"],
@@ -181,7 +182,9 @@ def _held_out(
     effects: Effects,
     measured: Sequence[Candidate],
     holdout: Sequence[Candidate],
+    left_out: Floats,
 ) -> dict[str, Any]:
+    """Score the hold-out; one that was learned from is predicted by a fit without it."""
     others, accuracy = _measured(holdout)
     if others and len(others[0].families) != len(measured[0].families):
         raise InputError(
@@ -189,8 +192,15 @@ def _held_out(
             f"{len(measured[0].families)}: give candidates of the same size"
         )
     unseen = {name for found in others for name in found.families} - set(design.families)
+    predicted = effects.predict(design.columns(others))
+    learned: dict[frozenset[str], list[float]] = {}
+    for found, value in zip(measured, left_out, strict=True):
+        learned.setdefault(found.key, []).append(float(value))
+    for row, found in enumerate(others):
+        if found.key in learned:
+            predicted[row] = np.mean(learned[found.key])
     return {
-        **_scores("holdout", accuracy, effects.predict(design.columns(others))),
+        **_scores("holdout", accuracy, predicted),
         "unseen": sorted(unseen),
     }
 

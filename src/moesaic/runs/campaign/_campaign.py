@@ -13,7 +13,7 @@ from moesaic.config import CampaignConfig
 from moesaic.data import Dataset
 from moesaic.errors import InputError, RunFailed
 from moesaic.execution import check_executor
-from moesaic.runs._context import check_device, load_context, load_partition
+from moesaic.runs._context import check_device, check_shift, load_context, load_partition
 from moesaic.runs._lifecycle import RunResult, begin
 from moesaic.runs._progress import Watcher
 from moesaic.runs._session import Session
@@ -77,6 +77,7 @@ def _check(config: CampaignConfig, dataset: Dataset) -> CampaignConfig:
     pool = pool_of(config)
     if not dataset.is_images:
         raise InputError("families are networks for images: --data holds vectors")
+    check_shift(config, dataset)
     side = min(dataset.input_shape[1:])
     small = [name for name in pool if get_family(name).min_size > side]
     if small:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -31,7 +32,7 @@ def load_plugin(path: str | Path) -> tuple[str, ...]:
     Raises:
         InputError: there is no such file, it raises, or it registers nothing.
     """
-    file = Path(path).expanduser().resolve()
+    file = Path(os.path.expanduser(path)).resolve()
     if file in _LOADED:
         return _LOADED[file]
     if not file.is_file():

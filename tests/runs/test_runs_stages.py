@@ -296,7 +296,7 @@ def test_of_vectors_it_does_what_its_stages_do(tmp_path):
 
 
 def test_the_command_says_what_it_is_compared_with(run, tmp_path):
-    words = ["cascade", str(run), "--out", str(tmp_path / "one"), "--quiet"]
+    words = ["cascade", str(run), "--out", str(tmp_path / "one")]
     told = CliRunner().invoke(app, words)
     assert told.exit_code == 0
     note = json.loads((tmp_path / "one" / "result.json").read_text())["note"]

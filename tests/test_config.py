@@ -304,7 +304,6 @@ def test_decomposed_has_as_many_clusters_as_experts():
     [
         ({"clusters": 6, "clusterer": "hdbscan"}, "clusterer hdbscan finds their number itself"),
         ({"clusters": 6, "embedder": "given"}, "embedder given finds their number itself"),
-        ({"recipe": {"epochs": 50}}, "give rungs and epochs"),
         ({"strategy": "sgem", "proxies": ["naswot"]}, "proxies are given"),
     ],
 )

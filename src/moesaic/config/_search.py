@@ -131,11 +131,6 @@ class SearchConfig(RunConfig):
                 f"proxies are given, but the strategy {self.strategy} asks no surrogate that would "
                 "read them: give the strategy joint or decomposed, or no proxies"
             )
-        if self.recipe.epochs != Recipe().epochs:
-            raise ValueError(
-                f"recipe.epochs is {self.recipe.epochs}, but the stages of a search set it: give "
-                "rungs and epochs"
-            )
         if isinstance(self.epochs, int) and self.epochs < 1:
             raise ValueError(f"epochs is {self.epochs}, expected 1 or more, or auto")
         if self.widths is not None and (not self.widths or min(self.widths) < 1):

@@ -32,7 +32,7 @@ def paired_interval(
     of_samples, of_repeats = _variances(difference)
     variance = of_samples + of_repeats
     if variance <= 0:
-        half = 2.0 * abs(mean) * _unseen(samples)
+        half = _half_unseen(difference)
         return Interval(mean, mean - half, mean + half)
     spread = of_samples**2 / max(1, samples - 1)
     if repeats > 1:
@@ -54,14 +54,18 @@ def standard_error(
     difference = _differences(first, second)
     variance = sum(_variances(difference))
     if variance <= 0:  # as wide as the interval is
-        half = 2.0 * abs(float(difference.mean())) * _unseen(difference.shape[1])
-        return half / float(stats.norm.ppf(0.975))
+        return _half_unseen(difference) / float(stats.norm.ppf(0.975))
     return float(np.sqrt(variance))
 
 
-def _unseen(samples: int) -> float:
-    """Return the largest share that none of so many samples shows with a chance of 5 %."""
-    return float(1.0 - 0.05 ** (1.0 / max(1, samples)))
+def _half_unseen(difference: NDArray[np.float64]) -> float:
+    """Return half the width of the interval where all of (repeats, N) are one number.
+
+    The largest share of samples of the other sign that N samples miss with a chance of 5 % would
+    move the mean by twice its size.
+    """
+    share = 1.0 - 0.05 ** (1.0 / max(1, difference.shape[1]))
+    return float(2.0 * share * abs(difference.mean()))
 
 
 def _differences(

@@ -189,7 +189,8 @@ def _rounds(bank: Bank, weight: Floats, experts: int) -> list[_Round]:
                 for key, told in zip(asked.trials, asked.expected, strict=True)
                 if told is not None and key in new
             ]
-            errors = np.array(own, dtype=np.float64)
+            # no cluster of weight among its own: nothing was measured of it
+            errors = np.array([error for error in own if np.isfinite(error)], dtype=np.float64)
         found.append(_Round(asked, errors, step))
         known += done
     return found
